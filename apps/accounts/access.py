@@ -1,0 +1,72 @@
+"""Who may do what, in one place. Anonymous: 302 or 401; not a member: 404; member without the right: 403."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+
+from apps.accounts.models import Membership, Organization, Role
+
+
+class Can(enum.Enum):
+    """What a role may do; the value is the sentence shown in the documentation."""
+
+    SEE_PROJECTS = "See projects and their stages that people work in"
+    LABEL = "Label, review, comment"
+    SEE_IMAGES = "See images of the tasks in projects"
+    LEAVE = "Leave the organization"
+    USE_OWN_KEYS = "Make and revoke one's own API keys"
+    SEE_WAREHOUSE = "See datasets, labelsets, taxonomies, storage, imports"
+    MANAGE_WAREHOUSE = "Import, upload, edit, export, delete in the data warehouse"
+    MANAGE_PROJECTS = "Create, configure, archive and delete projects; assign tasks"
+    RUN_LEARNING = "Send batches, trigger cycles, cancel, flush"
+    SEE_INSIGHTS = "See insights of all members"
+    MANAGE_MEMBERS = "Invite, change roles, remove members"
+    SEE_AUDIT_TRAIL = "See the audit trail"
+    DELETE_ORGANIZATION = "Transfer ownership, rename and delete the organization"
+
+
+_EVERYONE = frozenset({Role.OWNER, Role.ADMIN, Role.LABELER})
+_MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+
+RIGHTS: dict[Can, frozenset[Role]] = {
+    Can.SEE_PROJECTS: _EVERYONE,
+    Can.LABEL: _EVERYONE,
+    Can.SEE_IMAGES: _EVERYONE,
+    Can.LEAVE: _EVERYONE,
+    Can.USE_OWN_KEYS: _EVERYONE,
+    Can.SEE_WAREHOUSE: _MANAGERS,
+    Can.MANAGE_WAREHOUSE: _MANAGERS,
+    Can.MANAGE_PROJECTS: _MANAGERS,
+    Can.RUN_LEARNING: _MANAGERS,
+    Can.SEE_INSIGHTS: _MANAGERS,
+    Can.MANAGE_MEMBERS: _MANAGERS,
+    Can.SEE_AUDIT_TRAIL: _MANAGERS,
+    Can.DELETE_ORGANIZATION: frozenset({Role.OWNER}),
+}
+
+
+def allows(role: str, can: Can) -> bool:
+    return role in RIGHTS[can]
+
+
+def membership_for(user: Any, slug: str, can: Can) -> Membership:
+    """The user's membership in the organization, if its role allows `can`; else 404 or 403."""
+    membership = (
+        Membership.objects.select_related("organization", "user").filter(organization__slug=slug, user=user).first()
+    )
+    if membership is None:
+        raise Http404("No such organization.")
+    if not allows(membership.role, can):
+        raise PermissionDenied(f"Your role in this organization does not allow this: {can.value.lower()}.")
+    return membership
+
+
+def enter(request: HttpRequest, slug: str, can: Can) -> Organization:
+    """Authorize the request and make the membership known to the page around it."""
+    membership = membership_for(request.user, slug, can)
+    request.membership = membership  # type: ignore[attr-defined]
+    return membership.organization

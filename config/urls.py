@@ -1,0 +1,17 @@
+"""The URL map: every app keeps its own paths."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/rq/", include("django_rq.urls")),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("apps.accounts.urls")),
+    path("o/<slug:org>/", include("apps.common.urls")),
+    path("o/<slug:org>/", include("apps.warehouse.urls")),
+    path("o/<slug:org>/", include("apps.taxonomies.urls")),
+    path("o/<slug:org>/", include("apps.projects.urls")),
+    path("o/<slug:org>/", include("apps.labeling.urls")),
+    path("o/<slug:org>/", include("apps.autolabel.urls")),
+]
