@@ -1,0 +1,164 @@
+"""What: storage methods, datasets and their datapoints, imports, labelsets and their entries."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+
+class StorageMethod(models.Model):
+    """Where the bytes of datapoints are."""
+
+    class Provider(models.TextChoices):
+        AWS_S3 = "AWS_S3", "S3"
+        PUBLIC = "PUBLIC", "Public URLs"
+        WINNOW = "WINNOW", "Uploaded to Winnow"
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="storage_methods")
+    name = models.CharField(max_length=80)
+    provider = models.CharField(max_length=8, choices=Provider.choices)
+    bucket = models.CharField(max_length=255, blank=True)
+    region = models.CharField(max_length=60, blank=True)
+    endpoint = models.URLField(blank=True)
+    prefix = models.CharField(max_length=500, blank=True)
+    access_key = models.TextField(blank=True, help_text="Encrypted.")
+    secret_key = models.TextField(blank=True, help_text="Encrypted.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="storage_method_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Dataset(models.Model):
+    """A named container of datapoints."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="datasets")
+    name = models.CharField(max_length=80)
+    description = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="dataset_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Import(models.Model):
+    """One way in: what was asked for and what came of it. Its progress is its run's."""
+
+    run = models.OneToOneField("common.Run", models.CASCADE, related_name="import_row", null=True, blank=True)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="imports")
+    storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="imports", null=True)
+    source = models.CharField(max_length=20, help_text="items-list, s3-prefix, folder, upload, zip")
+    params = models.JSONField(default=dict, blank=True)
+    created = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class ImportFailure(models.Model):
+    """One item that did not come in: which, where in the source, and why."""
+
+    import_row = models.ForeignKey(Import, models.CASCADE, related_name="failures")
+    position = models.BigIntegerField(null=True)
+    name = models.CharField(max_length=500)
+    reason = models.TextField()
+    item = models.JSONField(null=True, blank=True)
+
+
+class Datapoint(models.Model):
+    """One image of a dataset. Width and height are as a browser displays it; NULL until known."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="datapoints")
+    storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="datapoints")
+    import_row = models.ForeignKey(Import, models.SET_NULL, related_name="datapoints", null=True, blank=True)
+    name = models.CharField(max_length=500)
+    path = models.CharField(max_length=1000)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    bytes = models.BigIntegerField(null=True, blank=True)
+    thumbnail = models.CharField(max_length=300, blank=True)
+    rendition = models.CharField(max_length=300, blank=True, help_text="JPEG for what browsers cannot show.")
+    error = models.CharField(max_length=300, blank=True)
+    meta = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="datapoint_name")]
+        indexes = [
+            models.Index(fields=["dataset", "id"], name="datapoint_page"),
+            models.Index(fields=["dataset"], condition=~models.Q(error=""), name="datapoint_failed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Labelset(models.Model):
+    """A typed container of final data and labels; written by at most one project, read by any."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="labelsets")
+    name = models.CharField(max_length=80)
+    description = models.TextField(blank=True)
+    label_type = models.CharField(max_length=20, default="image_bbox")
+    taxonomy = models.ForeignKey("taxonomies.Taxonomy", models.PROTECT, related_name="labelsets")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="labelset_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LabelsetEntry(models.Model):
+    """The final labels of one datapoint, with their provenance."""
+
+    class Source(models.TextChoices):
+        HUMAN = "human", "Human"
+        MODEL = "model", "Model"
+        IMPORT = "import", "Import"
+
+    labelset = models.ForeignKey(Labelset, models.CASCADE, related_name="entries")
+    datapoint = models.ForeignKey(Datapoint, models.PROTECT, related_name="entries")
+    task_uid = models.UUIDField(null=True, blank=True)
+    labels = models.JSONField(default=list)
+    source = models.CharField(max_length=6, choices=Source.choices)
+    confidence = models.FloatField(null=True, blank=True)
+    cycle = models.PositiveIntegerField(null=True, blank=True, help_text="Number of the cycle that predicted it.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    class_ids = ArrayField(
+        models.IntegerField(), default=list, help_text="Distinct class ids in the labels, for filters."
+    )
+    box_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "labelset entries"
+        constraints = [
+            models.UniqueConstraint(fields=["labelset", "datapoint"], name="labelset_entry_once"),
+            models.CheckConstraint(
+                condition=~models.Q(source="model") | models.Q(confidence__isnull=False), name="entry_model_confidence"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["labelset", "id"], name="entry_page"),
+            models.Index(fields=["labelset", "source", "id"], name="entry_source"),
+            models.Index(fields=["labelset", "confidence"], name="entry_confidence"),
+            GinIndex(fields=["class_ids"], name="entry_classes"),
+        ]
