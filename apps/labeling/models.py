@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.db.models.functions import Random
 
 
 class TaskState(models.TextChoices):
@@ -43,7 +44,7 @@ class Batch(models.Model):
 class Task(models.Model):
     """One datapoint on its way through one pipeline. Only `transitions` writes its stage, state and lease."""
 
-    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     project = models.ForeignKey("projects.Project", models.CASCADE, related_name="tasks")
     datapoint = models.ForeignKey("warehouse.Datapoint", models.PROTECT, related_name="tasks")
     stage = models.ForeignKey("projects.Stage", models.PROTECT, related_name="tasks")
@@ -52,7 +53,7 @@ class Task(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     reserved_for = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     revision = models.PositiveIntegerField(default=0)
-    shuffle = models.FloatField(default=random.random)
+    shuffle = models.FloatField(db_default=Random())
     priority = models.FloatField(default=0)
     position = models.PositiveIntegerField(default=0)
     annotation = models.ForeignKey("Annotation", models.SET_NULL, null=True, blank=True, related_name="+")

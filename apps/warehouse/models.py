@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
@@ -81,7 +82,7 @@ class ImportFailure(models.Model):
 class Datapoint(models.Model):
     """One image of a dataset. Width and height are as a browser displays it; NULL until known."""
 
-    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="datapoints")
     storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="datapoints")
     import_row = models.ForeignKey(Import, models.SET_NULL, related_name="datapoints", null=True, blank=True)
