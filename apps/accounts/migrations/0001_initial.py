@@ -7,6 +7,20 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+# A row may go only with its whole organization, whose deletion names it in winnow.purging for one transaction.
+AUDIT_IS_APPEND_ONLY = """
+CREATE FUNCTION accounts_audit_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('winnow.purging', true) = OLD.organization_id::text THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'The audit trail is append-only.' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER accounts_audit_append_only BEFORE UPDATE OR DELETE ON accounts_auditevent
+FOR EACH ROW EXECUTE FUNCTION accounts_audit_guard();
+"""
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -140,4 +154,5 @@ class Migration(migrations.Migration):
             model_name='auditevent',
             index=models.Index(fields=['actor', '-at'], name='audit_of_actor'),
         ),
+        migrations.RunSQL(AUDIT_IS_APPEND_ONLY, "DROP FUNCTION accounts_audit_guard CASCADE"),
     ]
