@@ -1,0 +1,116 @@
+"""A real Chromium that stays on this machine and fails a test on any error in its console."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
+
+from apps.accounts.models import User
+
+# Playwright's synchronous API keeps an event loop in this thread, which Django takes for an async caller.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-gpu",
+)
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+def chromium() -> str:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, "No Chromium on the path: install Debian's package chromium, or name one by CHROMIUM=/path."
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    return {**browser_type_launch_args, "executable_path": chromium(), "args": [*QUIET, *sandbox]}
+
+
+class Console:
+    """What went wrong in the pages of a test, but for what the test announced with expect()."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.expected: list[str] = []
+
+    def expect(self, pattern: str) -> None:
+        """An error that this test provokes, such as "status of 409"."""
+        self.expected.append(pattern)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.problems if not any(re.search(pattern, text) for pattern in self.expected)]
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console()
+
+
+@pytest.fixture(autouse=True)
+def _watched(context: BrowserContext, console: Console) -> Iterator[None]:
+    """Fails a test whose pages logged an error, and stops every request to another machine."""
+
+    def stay_here(route: Route) -> None:
+        if urlsplit(route.request.url).hostname in LOCAL:
+            route.continue_()
+        else:
+            console.problems.append(f"left the machine: {route.request.url}")
+            route.abort()
+
+    context.route(re.compile(r"^https?://"), stay_here)
+    context.on("page", console.watch)
+    yield
+    assert console.unexpected() == []
+
+
+@pytest.fixture
+def live_url(live_server: Any) -> str:
+    return str(live_server.url)
+
+
+@pytest.fixture
+def logged_in(context: BrowserContext, live_url: str) -> Callable[[User], None]:
+    """logged_in(owner): the browser's context carries that user's session."""
+
+    def log_in(user: User) -> None:
+        client = Client()
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        assert SessionStore(session_key=session).exists(session)
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_url}])
+
+    return log_in
+
+
+@pytest.fixture
+def screenshot_folder(tmp_path: Path) -> Path:
+    """Where a test puts pictures of its pages: $SCREENSHOTS, else thrown away with the test."""
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
