@@ -3,10 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from apps.accounts.views.organizations import home
+
 urlpatterns = [
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("", home, name="home"),
     path("", include("apps.accounts.urls")),
     path("o/<slug:org>/", include("apps.common.urls")),
     path("o/<slug:org>/", include("apps.warehouse.urls")),
