@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 
 from apps.accounts.models import Membership, Organization, Role
 
@@ -55,9 +58,7 @@ def allows(role: str, can: Can) -> bool:
 
 def membership_for(user: Any, slug: str, can: Can) -> Membership:
     """The user's membership in the organization, if its role allows `can`; else 404 or 403."""
-    membership = (
-        Membership.objects.select_related("organization", "user").filter(organization__slug=slug, user=user).first()
-    )
+    membership = Membership.objects.of(user).select_related("user").filter(organization__slug=slug).first()
     if membership is None:
         raise Http404("No such organization.")
     if not allows(membership.role, can):
@@ -69,4 +70,14 @@ def enter(request: HttpRequest, slug: str, can: Can) -> Organization:
     """Authorize the request and make the membership known to the page around it."""
     membership = membership_for(request.user, slug, can)
     request.membership = membership  # type: ignore[attr-defined]
+    _note_seen(membership)
     return membership.organization
+
+
+def _note_seen(membership: Membership) -> None:
+    """At most one write a minute and member, whoever of several requests comes first."""
+    now = timezone.now()
+    stale = now - timedelta(minutes=1)
+    if membership.last_seen_at is None or membership.last_seen_at < stale:
+        unseen = Q(last_seen_at=None) | Q(last_seen_at__lt=stale)
+        Membership.objects.filter(unseen, pk=membership.pk).update(last_seen_at=now)

@@ -83,6 +83,14 @@ class Role(models.TextChoices):
     LABELER = "LABELER", "Labeler"
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def of(self, user: Any) -> MembershipQuerySet:
+        """A person's memberships, by the name of the organization."""
+        return self.filter(user=user.pk, organization__deleting_at=None).select_related("organization").order_by(
+            "organization__name", "pk"
+        )
+
+
 class Membership(models.Model):
     """A user's role in an organization; exactly one OWNER."""
 
@@ -91,6 +99,8 @@ class Membership(models.Model):
     role = models.CharField(max_length=8, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,0 +1,13 @@
+// What every page loads: theme, menus, dialogs, failed requests, ended sessions, file drops.
+
+import { mountDialogs } from "./dialogs.js";
+import { mountDrops } from "./filedrop.js";
+import { mountRequests } from "./requests.js";
+import { mountSession } from "./session.js";
+import { mountShell } from "./shell.js";
+
+mountShell(document);
+mountDialogs(document);
+mountRequests(document);
+mountSession(document);
+mountDrops(document);

@@ -1,0 +1,59 @@
+// What happens around a request: the loading bar, and errors that stay in the page until they are dismissed.
+
+const SAID = {
+  0: "The server cannot be reached. Nothing was saved; what is on this page is kept. Try again in a moment.",
+  403: "You may not do this. Nothing was changed.",
+  404: "This no longer exists. Nothing was changed.",
+  413: "That is larger than this server accepts. Nothing was saved.",
+  429: "Too many requests in a short time. Nothing was changed; wait a minute and try again.",
+};
+
+export function sentenceFor(status) {
+  return SAID[status] ?? `The server could not do this (error ${status}). What is on this page is kept; try again.`;
+}
+
+export function alert(text, retry) {
+  const alerts = document.getElementById("alerts");
+  const notice = document.createElement("div");
+  notice.className = "notice danger";
+  const words = document.createElement("span");
+  words.className = "grow";
+  words.textContent = text;
+  notice.append(words);
+  if (retry) notice.append(button("Try again", () => { notice.remove(); retry(); }));
+  notice.append(button("Dismiss", () => notice.remove()));
+  alerts?.replaceChildren(notice);
+}
+
+function button(text, action) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "button small";
+  made.textContent = text;
+  made.addEventListener("click", action);
+  return made;
+}
+
+function retryOf(detail) {
+  const { verb, path } = detail.requestConfig ?? {};
+  if (verb !== "get") return undefined;
+  return () => window.htmx.ajax("GET", path, { source: detail.elt, target: detail.target });
+}
+
+let waiting = 0;
+
+function count(step) {
+  waiting = Math.max(0, waiting + step);
+  document.getElementById("loading-bar")?.classList.toggle("is-on", waiting > 0);
+}
+
+export function mountRequests(root) {
+  root.addEventListener("htmx:beforeSend", () => count(1));
+  root.addEventListener("htmx:afterRequest", () => count(-1));
+  root.addEventListener("htmx:responseError", (event) => {
+    const { status } = event.detail.xhr;
+    if (status !== 401) alert(sentenceFor(status), retryOf(event.detail));
+  });
+  root.addEventListener("htmx:sendError", (event) => alert(sentenceFor(0), retryOf(event.detail)));
+  root.addEventListener("htmx:timeout", (event) => alert(sentenceFor(0), retryOf(event.detail)));
+}

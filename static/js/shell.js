@@ -1,0 +1,91 @@
+// The page around the content: theme switch, sidebar, menus, dismissable notices, the page-wide keys.
+
+const THEMES = ["auto", "light", "dark"];
+const NAMES = { auto: "system", light: "light", dark: "dark" };
+
+export function themeAfter(theme) {
+  return THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+}
+
+export function isTyping(target) {
+  return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+function showTheme(form, theme) {
+  document.documentElement.dataset.theme = theme;
+  const button = form.querySelector("button[name=theme]");
+  button.value = themeAfter(theme);
+  button.title = `Theme: ${NAMES[theme]}`;
+  form.querySelector("[data-theme-name]").textContent = NAMES[theme];
+}
+
+async function switchTheme(event) {
+  const form = event.target.closest("[data-theme-switch]");
+  if (!form) return;
+  event.preventDefault();
+  const before = document.documentElement.dataset.theme;
+  const body = new FormData(form, event.submitter);
+  showTheme(form, body.get("theme"));
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
+    if (!answer.ok) showTheme(form, before);
+  } catch {
+    showTheme(form, before);
+  }
+}
+
+function toggleSidebar() {
+  const root = document.documentElement;
+  const collapsed = root.dataset.sidebar !== "collapsed";
+  if (collapsed) root.dataset.sidebar = "collapsed";
+  else delete root.dataset.sidebar;
+  document.cookie = `sidebar=${collapsed ? "collapsed" : "open"}; path=/; max-age=31536000; samesite=lax`;
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== except) menu.open = false;
+  }
+}
+
+function onClick(event) {
+  closeMenus(event.target.closest("details.menu"));
+  if (event.target.closest("[data-collapse]")) toggleSidebar();
+  event.target.closest("[data-dismiss]")?.closest(".notice, .toast")?.remove();
+}
+
+function onKey(event) {
+  if (event.key === "Escape") {
+    const open = document.querySelector("details.menu[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+    return;
+  }
+  if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "?") document.getElementById("shortcuts")?.showModal();
+  if (event.key === "/") {
+    const search = document.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+}
+
+export function toast(text) {
+  const line = document.createElement("div");
+  line.className = "toast";
+  line.textContent = text;
+  document.getElementById("toasts").append(line);
+  setTimeout(() => line.remove(), 6000);
+}
+
+export function mountShell(root) {
+  root.addEventListener("submit", switchTheme);
+  root.addEventListener("click", onClick);
+  root.addEventListener("keydown", onKey);
+  // A response may carry HX-Trigger: {"toast": {"text": "…"}}; never for errors, which stay in the page.
+  root.addEventListener("toast", (event) => toast(event.detail.text ?? event.detail.value));
+}
