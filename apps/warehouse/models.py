@@ -26,12 +26,20 @@ class StorageMethod(models.Model):
     region = models.CharField(max_length=60, blank=True)
     endpoint = models.URLField(blank=True)
     prefix = models.CharField(max_length=500, blank=True)
+    origins = ArrayField(
+        models.CharField(max_length=300), default=list, blank=True, help_text="From where browsers load its images."
+    )
     access_key = models.TextField(blank=True, help_text="Encrypted.")
     secret_key = models.TextField(blank=True, help_text="Encrypted.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="storage_method_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="storage_method_name"),
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(provider="WINNOW"), name="one_winnow_storage"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -101,7 +109,8 @@ class Datapoint(models.Model):
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="datapoint_name")]
         indexes = [
             models.Index(fields=["dataset", "id"], name="datapoint_page"),
-            models.Index(fields=["dataset"], condition=~models.Q(error=""), name="datapoint_failed"),
+            models.Index(fields=["dataset", "id"], condition=~models.Q(error=""), name="datapoint_failed"),
+            models.Index(fields=["dataset", "import_row", "id"], name="datapoint_of_import"),
         ]
 
     def __str__(self) -> str:
@@ -144,6 +153,9 @@ class LabelsetEntry(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     class_ids = ArrayField(
         models.IntegerField(), default=list, help_text="Distinct class ids in the labels, for filters."
+    )
+    class_boxes = ArrayField(
+        models.IntegerField(), default=list, help_text="How many boxes of each of the class ids, for counts."
     )
     box_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,131 @@
+"""Encoded pictures: what they are by their header, as large as a browser shows them, small ones, and showable ones."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+PIXEL_LIMIT = 200_000_000
+SHOWABLE_PIXELS = 50_000_000
+THUMBNAIL_SIDE = 320
+RENDITION_SIDE = 8192
+EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp", "TIFF": "tif"}
+MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp", "tif": "image/tiff"}
+_READ = ["JPEG", "PNG", "BMP", "WEBP", "TIFF"]  # Pillow makes an MPO of a JPEG by itself.
+_SHOWABLE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
+_ORIENTATION = 0x0112
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError)
+
+# Pillow refuses by itself above twice its limit; between the limit and that we refuse, by the header.
+Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class BadPicture(ValueError):
+    """A file that does not come in as a picture; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header says: width and height as displayed (EXIF applied), and whether that turns the picture."""
+
+    width: int
+    height: int
+    format: str
+    orientation: int
+
+    @property
+    def extension(self) -> str:
+        return EXTENSIONS[self.format]
+
+    @property
+    def is_sideways(self) -> bool:
+        return self.orientation in _SIDEWAYS
+
+    @property
+    def needs_rendition(self) -> bool:
+        """Whether browsers cannot show it, or should not have to."""
+        return self.format not in _SHOWABLE or self.width * self.height > SHOWABLE_PIXELS
+
+
+def probe(file: BinaryIO) -> Header:
+    """Read the header alone; raises BadPicture."""
+    with _opened(file) as image:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+        width, height = image.size
+        if orientation in _SIDEWAYS:
+            width, height = height, width
+        return Header(width, height, str(image.format), orientation)
+
+
+@contextlib.contextmanager
+def _opened(file: BinaryIO) -> Iterator[Image.Image]:
+    if not file.seek(0, io.SEEK_END):
+        raise BadPicture("The file is empty.")
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=_READ)
+    except UnidentifiedImageError as error:
+        raise BadPicture("Not a picture Winnow can read: JPEG, PNG, BMP, WebP or TIFF.") from error
+    except Image.DecompressionBombError as error:
+        raise BadPicture(f"More than {PIXEL_LIMIT // 10**6} megapixels.") from error
+    except _UNREADABLE as error:
+        raise BadPicture(f"The picture is damaged: {error}.") from error
+    with image:
+        if image.width * image.height > PIXEL_LIMIT:
+            size = f"{image.width} x {image.height} px"
+            raise BadPicture(f"{size} is more than {PIXEL_LIMIT // 10**6} megapixels.")
+        try:
+            yield image
+        except _UNREADABLE as error:
+            raise BadPicture(f"The picture is damaged: {error}.") from error
+
+
+def shrink(file: BinaryIO, side: int = THUMBNAIL_SIDE, quality: int = 82) -> bytes:
+    """A JPEG of at most `side` pixels a side, upright. Decodes everything, so a truncated file is found: BadPicture."""
+    with _opened(file) as image:
+        turned = int(image.getexif().get(_ORIENTATION, 1))
+        image.draft("RGB", (side, side))
+        small = _rgb(image)
+        small.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        small.getexif()[_ORIENTATION] = turned
+        out = io.BytesIO()
+        ImageOps.exif_transpose(small).save(out, "JPEG", quality=quality)
+        return out.getvalue()
+
+
+def render(file: BinaryIO) -> bytes:
+    """The JPEG shown in place of what browsers cannot show."""
+    return shrink(file, RENDITION_SIDE, quality=90)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_gray(image)).convert("RGB")
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        ground.alpha_composite(image.convert("RGBA"))
+        return ground.convert("RGB")
+    return image.convert("RGB")
+
+
+def _gray(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Gray wider than 8 bits, (height, width); Pillow would clip it to white.
+
+    Browsers show the high byte of a PNG. What they cannot show is stretched to its own range, so that it can be seen.
+    """
+    wide = np.asarray(image).astype(np.float32)
+    if image.format == "PNG":
+        return (wide / 256).clip(0, 255).astype(np.uint8)
+    low, high = float(np.nanmin(wide)), float(np.nanmax(wide))
+    return np.nan_to_num((wide - low) * (255 / max(high - low, 1e-9))).clip(0, 255).astype(np.uint8)
