@@ -28,5 +28,5 @@ class Conflict(Exception):
 
 def is_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a fragment rather than the page around it."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    return bool(htmx) and htmx is not None and not htmx.boosted

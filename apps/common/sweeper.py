@@ -1,0 +1,120 @@
+"""What has to happen from time to time whether or not anybody asks: interrupted runs, lost queue entries, chores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+
+import psycopg
+from django.conf import settings
+from django.db import OperationalError, close_old_connections, connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from redis.exceptions import RedisError
+
+from apps.common import queues, runs
+from apps.common.kinds import KINDS
+from apps.common.models import Run, RunStatus, Shard
+
+log = logging.getLogger(__name__)
+
+UNANSWERED = "The worker stopped answering, twice. It may have run out of memory; its log says more."
+LOCK = "SELECT pg_try_advisory_lock(hashtextextended('winnow sweeper', 0))"
+
+CHORES: dict[str, Callable[[], object]] = {}
+
+
+def register(name: str, chore: Callable[[], object]) -> None:
+    """Have a function called at every sweep. Call it in `AppConfig.ready`."""
+    CHORES[name] = chore
+
+
+def sweep() -> None:
+    """One sweep; a chore that fails is logged and does not keep the others from their turn."""
+    for name, chore in CHORES.items():
+        try:
+            chore()
+        except RedisError as error:
+            log.warning("Redis is away (%s); %s waits", error, name)
+        except Exception:
+            log.exception("The sweeper failed to %s", name)
+        finally:
+            close_old_connections()
+
+
+def requeue_stale() -> None:
+    """Runs and shards that run without a heartbeat are queued once more, then failed."""
+    silent = Q(status=RunStatus.RUNNING, heartbeat_at__lt=Now() - timedelta(seconds=settings.RUN_STALE_SECONDS))
+    items: list[Run | Shard] = [
+        *Shard.objects.filter(silent, run__status=RunStatus.RUNNING),
+        *Run.objects.filter(silent, shards_left=0),
+    ]
+    for item in items:
+        if runs.requeue(item, UNANSWERED, where=silent):
+            log.warning("No heartbeat from %s, attempt %s", item, item.attempt)
+
+
+def enqueue_lost() -> None:
+    """Queued runs and shards that Redis does not know, because it was away or lost them, are put on their queues."""
+    overdue = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - timedelta(seconds=settings.SWEEP_SECONDS))
+    waiting = Run.objects.filter(overdue, status=RunStatus.QUEUED, kind__in=KINDS)
+    parts = Shard.objects.filter(
+        overdue, status=RunStatus.QUEUED, run__status=RunStatus.RUNNING, run__kind__in=KINDS
+    ).select_related("run")
+    for items in (queues.unknown(waiting), queues.unknown(parts)):
+        queues.push(items)
+
+
+register("requeue stale runs", requeue_stale)
+register("enqueue lost runs", enqueue_lost)
+
+
+class Leader:
+    """Of several sweepers one acts: whose session holds the lock, on a connection of its own."""
+
+    def __init__(self) -> None:
+        self._session: psycopg.Connection | None = None
+
+    def leads(self) -> bool:
+        """Whether this process is the one; tries to become it if not."""
+        if self._session is not None:
+            try:
+                self._session.execute("SELECT 1")
+            except psycopg.OperationalError:
+                log.warning("The sweeper lost its lock with its connection")
+                self._session = None
+            else:
+                return True
+        session = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+        row = session.execute(LOCK).fetchone()
+        if row is None or not row[0]:
+            session.close()
+            return False
+        self._session = session
+        return True
+
+    def resign(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+def serve(stop: Event) -> None:
+    """Sweep until told to stop."""
+    leader = Leader()
+    led = False
+    while not stop.is_set():
+        try:
+            leads = leader.leads()
+        except (psycopg.OperationalError, OperationalError) as error:
+            log.warning("The database is away: %s", error)
+            leads = False
+        if leads and not led:
+            log.info("This sweeper leads")
+        led = leads
+        if leads:
+            sweep()
+        stop.wait(settings.SWEEP_SECONDS)
+    leader.resign()
