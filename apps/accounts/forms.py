@@ -7,7 +7,7 @@ from django import forms
 from apps.accounts.models import Organization, Theme, User
 
 
-class OrganizationForm(forms.ModelForm[Organization]):
+class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Organization
         fields = ["name"]
@@ -15,7 +15,7 @@ class OrganizationForm(forms.ModelForm[Organization]):
         help_texts = {"name": "People you invite see this name. It can be changed later."}
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ["name", "theme"]
