@@ -20,4 +20,4 @@ def test_a_request_to_another_machine_is_stopped_and_noticed(page, console):
 
 def test_the_login_page_opens(page, live_url):
     page.goto(f"{live_url}/accounts/login/")
-    assert page.get_by_role("button", name="Sign In").is_visible()
+    assert page.get_by_role("button", name="Log in").is_visible()
