@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+LEARNING = "brightics-aia-autolabel"
+ITEMS = "image_items"
+BOXES = "image_bbox"
+STRATEGIES = ("least-confident", "diverse", "random")
+PRESETS = ("", "tiny", "cpu", "gpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One key of a stage's config: its default, what it says on the page and what values it takes."""
+
+    default: Any
+    label: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def problem(self, value: object) -> str:
+        """Why `value` is not one of this option's; empty when it is."""
+        if isinstance(self.default, bool):
+            return "" if isinstance(value, bool) else "must be true or false"
+        if self.choices:
+            return "" if value in self.choices else f"must be one of {', '.join(repr(each) for each in self.choices)}"
+        whole = isinstance(self.default, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            return f"must be a {'whole ' if whole else ''}number"
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            return f"must be from {self.low:g} to {self.high:g}"
+        return ""
+
+
+LEASE = Option(0, "Lease in minutes (0: the server's)", 0, 1440)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,75 +46,117 @@ class Brick:
 
     name: str
     label: str
+    group: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    accepts: tuple[str, ...] = ()  # types of the edges into it
     holds_tasks: bool = False
     is_end: bool = False
+    learns: bool = False  # labeled work that arrives rests here and joins the training set
     worked_by: str = ""  # "people", "programs" or nobody
     needs: tuple[str, ...] = ()  # foreign keys of the stage that must be set
-    options: dict[str, object] = field(default_factory=dict)  # config keys and their defaults
+    settings: Mapping[str, Option] = field(default_factory=dict)
     output_type: str | None = None  # None: what comes in goes out
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Config keys and their defaults."""
+        return {key: option.default for key, option in self.settings.items()}
 
 
 BRICKS: dict[str, Brick] = {
     brick.name: brick
     for brick in (
-        Brick("dataset-input", "Dataset", (), ("next",), needs=("dataset",), output_type="image_items"),
-        Brick("labelset-input", "Labelset", (), ("next",), needs=("labelset",), output_type="image_bbox"),
-        Brick("type-cast", "Type cast", ("in",), ("next",), needs=("taxonomy",), output_type="image_bbox"),
+        Brick("dataset-input", "Dataset", "Input", (), ("next",), needs=("dataset",), output_type=ITEMS),
+        Brick("labelset-input", "Labelset", "Input", (), ("next",), needs=("labelset",), output_type=BOXES),
         Brick(
-            "brightics-aia-autolabel",
+            "type-cast",
+            "Type cast",
+            "Flow",
+            ("in",),
+            ("next",),
+            accepts=(ITEMS,),
+            needs=("taxonomy",),
+            output_type=BOXES,
+        ),
+        Brick(
+            LEARNING,
             "Active learning",
+            "Labeling",
             ("in", "feedback"),
             ("label", "flush"),
+            accepts=(BOXES,),
             holds_tasks=True,
+            learns=True,
             needs=("taxonomy",),
-            options={
-                "batch_size": 100,
-                "strategy": "least-confident",
-                "audit_share": 0.1,
-                "preset": "",
-                "automatic": False,
-                "train_after": 100,
-                "keep_stocked": 50,
+            settings={
+                "batch_size": Option(100, "Batch size", 1, 100_000),
+                "strategy": Option("least-confident", "Strategy", choices=STRATEGIES),
+                "audit_share": Option(0.1, "Audit share of a batch", 0, 0.5),
+                "preset": Option("", "Preset (empty: by device)", choices=PRESETS),
+                "automatic": Option(False, "Automatic mode"),
+                "train_after": Option(100, "Train after new labels", 1, 1_000_000),
+                "keep_stocked": Option(50, "Keep tasks ready to label", 1, 100_000),
             },
+            output_type=BOXES,
         ),
         Brick(
             "manual-labeling",
             "Manual labeling",
+            "Labeling",
             ("in", "feedback"),
             ("next",),
+            accepts=(ITEMS, BOXES),
             holds_tasks=True,
             worked_by="people",
             needs=("taxonomy",),
-            output_type="image_bbox",
+            settings={"lease_minutes": LEASE},
+            output_type=BOXES,
         ),
         Brick(
             "remote-labeling",
             "Remote labeling",
+            "Labeling",
             ("in",),
             ("next",),
+            accepts=(ITEMS, BOXES),
             holds_tasks=True,
             worked_by="programs",
             needs=("taxonomy",),
-            output_type="image_bbox",
+            output_type=BOXES,
         ),
         Brick(
             "expert-review",
             "Expert review",
+            "Quality",
             ("in",),
             ("passed", "failed"),
+            accepts=(BOXES,),
             holds_tasks=True,
             worked_by="people",
-            options={"allow_edit": True, "sample": 1.0},
+            settings={
+                "allow_edit": Option(True, "Reviewers may edit"),
+                "sample": Option(1.0, "Share that is reviewed", 0, 1),
+                "lease_minutes": LEASE,
+            },
         ),
-        Brick("feedback", "Feedback", ("in",), ("feedback",)),
-        Brick("task-random-filter", "Random filter", ("in",), ("targets",)),
-        Brick("labelset-output", "Labelset output", ("in",), (), holds_tasks=True, is_end=True, needs=("labelset",)),
+        Brick("feedback", "Feedback", "Flow", ("in",), ("feedback",), accepts=(BOXES,)),
+        Brick("task-random-filter", "Random filter", "Flow", ("in",), ("targets",), accepts=(ITEMS, BOXES)),
+        Brick(
+            "labelset-output",
+            "Labelset output",
+            "Output",
+            ("in",),
+            (),
+            accepts=(BOXES,),
+            holds_tasks=True,
+            is_end=True,
+            needs=("labelset",),
+        ),
     )
 }
 
-ALIASES = {"manual-label": "manual-labeling"}
+ALIASES = {"manual-label": "manual-labeling", "simple-review": "expert-review", "active-learning": LEARNING}
 
 
 def brick_choices() -> list[tuple[str, str]]:

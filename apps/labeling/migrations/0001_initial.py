@@ -9,186 +9,376 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
-        ('warehouse', '0001_initial'),
+        ("projects", "0001_initial"),
+        ("warehouse", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Annotation',
+            name="Annotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('labels', models.JSONField()),
-                ('source', models.CharField(choices=[('human', 'Human'), ('import', 'Import'), ('program', 'Program'), ('model', 'Model')], default='human', max_length=7)),
-                ('seconds', models.FloatField(default=0, help_text='Active seconds.')),
-                ('edits', models.JSONField(blank=True, help_text='Counts against the pre-labels; NULL without pre-labels.', null=True)),
-                ('confidence', models.FloatField(blank=True, null=True)),
-                ('cycle', models.PositiveIntegerField(blank=True, help_text='Number of the cycle that predicted it.', null=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='annotations', to=settings.AUTH_USER_MODEL)),
-                ('stage', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='projects.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("labels", models.JSONField()),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("human", "Human"), ("import", "Import"), ("program", "Program"), ("model", "Model")],
+                        default="human",
+                        max_length=7,
+                    ),
+                ),
+                ("seconds", models.FloatField(default=0, help_text="Active seconds.")),
+                (
+                    "edits",
+                    models.JSONField(
+                        blank=True, help_text="Counts against the pre-labels; NULL without pre-labels.", null=True
+                    ),
+                ),
+                ("confidence", models.FloatField(blank=True, null=True)),
+                (
+                    "cycle",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Number of the cycle that predicted it.", null=True
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="annotations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="projects.stage"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('size', models.PositiveIntegerField(help_text='Tasks sent by rank; the audits come on top.')),
-                ('audits', models.PositiveIntegerField(default=0)),
-                ('key', models.UUIDField(default=uuid.uuid4, help_text='One-time key of the form that asked for it.')),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('recalled_at', models.DateTimeField(blank=True, null=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('stage', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='projects.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("size", models.PositiveIntegerField(help_text="Tasks sent by rank; the audits come on top.")),
+                ("audits", models.PositiveIntegerField(default=0)),
+                ("key", models.UUIDField(default=uuid.uuid4, help_text="One-time key of the form that asked for it.")),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("recalled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="batches", to="projects.stage"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'batches',
+                "verbose_name_plural": "batches",
             },
         ),
         migrations.CreateModel(
-            name='Task',
+            name="Task",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('assigned', 'Assigned'), ('in_progress', 'In progress'), ('problem', 'Problem'), ('done', 'Done')], default='waiting', max_length=11)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('revision', models.PositiveIntegerField(default=0)),
-                ('shuffle', models.FloatField(db_default=django.db.models.functions.math.Random())),
-                ('priority', models.FloatField(default=0)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('is_audit', models.BooleanField(default=False)),
-                ('is_held_out', models.BooleanField(default=False, help_text='Never trained on.')),
-                ('in_training_set', models.BooleanField(default=False, help_text='Its human labels came back by feedback.')),
-                ('arrived_at', models.DateTimeField(auto_now_add=True, help_text='When it came to its stage.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('annotation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='labeling.annotation')),
-                ('assignee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tasks', to='labeling.batch')),
-                ('datapoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to='warehouse.datapoint')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='projects.project')),
-                ('reserved_for', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('stage', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tasks', to='projects.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "uid",
+                    models.UUIDField(
+                        db_default=django.contrib.postgres.functions.RandomUUID(),
+                        default=uuid.uuid4,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("assigned", "Assigned"),
+                            ("in_progress", "In progress"),
+                            ("problem", "Problem"),
+                            ("done", "Done"),
+                        ],
+                        default="waiting",
+                        max_length=11,
+                    ),
+                ),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("revision", models.PositiveIntegerField(default=0)),
+                ("shuffle", models.FloatField(db_default=django.db.models.functions.math.Random())),
+                ("priority", models.FloatField(default=0)),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("is_audit", models.BooleanField(default=False)),
+                ("is_held_out", models.BooleanField(default=False, help_text="Never trained on.")),
+                (
+                    "in_training_set",
+                    models.BooleanField(default=False, help_text="Its human labels came back by feedback."),
+                ),
+                ("arrived_at", models.DateTimeField(auto_now_add=True, help_text="When it came to its stage.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="labeling.annotation",
+                    ),
+                ),
+                (
+                    "assignee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="tasks",
+                        to="labeling.batch",
+                    ),
+                ),
+                (
+                    "datapoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="tasks", to="warehouse.datapoint"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tasks", to="projects.project"
+                    ),
+                ),
+                (
+                    "reserved_for",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="tasks", to="projects.stage"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Prelabel',
+            name="Prelabel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('labels', models.JSONField()),
-                ('confidence', models.FloatField(null=True)),
-                ('cycle', models.PositiveIntegerField(help_text='Number of the cycle that predicted it.', null=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('task', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='prelabel', to='labeling.task')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("labels", models.JSONField()),
+                ("confidence", models.FloatField(null=True)),
+                ("cycle", models.PositiveIntegerField(help_text="Number of the cycle that predicted it.", null=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "task",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prelabel", to="labeling.task"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Draft',
+            name="Draft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('labels', models.JSONField(default=list)),
-                ('seconds', models.FloatField(default=0)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to=settings.AUTH_USER_MODEL)),
-                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to='labeling.task')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("labels", models.JSONField(default=list)),
+                ("seconds", models.FloatField(default=0)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="drafts", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "task",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="drafts", to="labeling.task"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label_id', models.CharField(blank=True, max_length=36)),
-                ('stage_name', models.CharField(blank=True, max_length=20)),
-                ('text', models.TextField(max_length=4000)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.task')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("label_id", models.CharField(blank=True, max_length=36)),
+                ("stage_name", models.CharField(blank=True, max_length=20)),
+                ("text", models.TextField(max_length=4000)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "task",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="comments", to="labeling.task"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='annotation',
-            name='task',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotations', to='labeling.task'),
+            model_name="annotation",
+            name="task",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="annotations", to="labeling.task"
+            ),
         ),
         migrations.CreateModel(
-            name='TaskEvent',
+            name="TaskEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('verb', models.CharField(max_length=20)),
-                ('from_stage', models.CharField(blank=True, max_length=20)),
-                ('to_stage', models.CharField(blank=True, max_length=20)),
-                ('path', models.JSONField(default=list, help_text='Names of the pass-through stages on the way.')),
-                ('detail', models.JSONField(default=dict)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('annotation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='labeling.annotation')),
-                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='labeling.task')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("verb", models.CharField(max_length=20)),
+                ("from_stage", models.CharField(blank=True, max_length=20)),
+                ("to_stage", models.CharField(blank=True, max_length=20)),
+                ("path", models.JSONField(default=list, help_text="Names of the pass-through stages on the way.")),
+                ("detail", models.JSONField(default=dict)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="labeling.annotation",
+                    ),
+                ),
+                (
+                    "task",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="labeling.task"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(fields=('stage', 'number'), name='batch_number'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(fields=("stage", "number"), name="batch_number"),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(fields=('stage', 'key'), name='batch_key_once'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(fields=("stage", "key"), name="batch_key_once"),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(models.F('stage'), models.OrderBy(models.F('priority'), descending=True), models.F('batch'), models.F('position'), models.F('id'), condition=models.Q(('state__in', ['waiting', 'assigned', 'in_progress'])), name='task_next'),
+            model_name="task",
+            index=models.Index(
+                models.F("stage"),
+                models.OrderBy(models.F("priority"), descending=True),
+                models.F("batch"),
+                models.F("position"),
+                models.F("id"),
+                condition=models.Q(("state__in", ["waiting", "assigned", "in_progress"])),
+                name="task_next",
+            ),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(fields=['stage', 'state', 'shuffle'], name='task_shuffle'),
+            model_name="task",
+            index=models.Index(fields=["stage", "state", "shuffle"], name="task_shuffle"),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(fields=['project', 'id'], name='task_page'),
+            model_name="task",
+            index=models.Index(fields=["project", "id"], name="task_page"),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(condition=models.Q(('assignee__isnull', False)), fields=['assignee', 'stage'], name='task_holder'),
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("assignee__isnull", False)), fields=["assignee", "stage"], name="task_holder"
+            ),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(condition=models.Q(('in_training_set', True)), fields=['project'], name='task_training_set'),
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("in_training_set", True)), fields=["project"], name="task_training_set"
+            ),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(condition=models.Q(('is_held_out', True)), fields=['project'], name='task_held_out'),
+            model_name="task",
+            index=models.Index(condition=models.Q(("is_held_out", True)), fields=["project"], name="task_held_out"),
         ),
         migrations.AddConstraint(
-            model_name='task',
-            constraint=models.UniqueConstraint(fields=('project', 'datapoint'), name='task_once'),
+            model_name="task",
+            constraint=models.UniqueConstraint(fields=("project", "datapoint"), name="task_once"),
         ),
         migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'assigned', 'in_progress', 'problem', 'done'])), name='task_state'),
+            model_name="task",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["waiting", "assigned", "in_progress", "problem", "done"])),
+                name="task_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['assigned', 'in_progress']), _negated=True), models.Q(('assignee__isnull', False), ('leased_until__isnull', False)), _connector='OR'), name='task_lease_has_holder'),
+            model_name="task",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["assigned", "in_progress"]), _negated=True),
+                    models.Q(("assignee__isnull", False), ("leased_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="task_lease_has_holder",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='draft',
-            constraint=models.UniqueConstraint(fields=('task', 'user'), name='draft_once'),
+            model_name="draft",
+            constraint=models.UniqueConstraint(fields=("task", "user"), name="draft_once"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['task', '-id'], name='annotation_of_task'),
+            model_name="annotation",
+            index=models.Index(fields=["task", "-id"], name="annotation_of_task"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['author', '-id'], name='annotation_of_author'),
+            model_name="annotation",
+            index=models.Index(fields=["author", "-id"], name="annotation_of_author"),
         ),
         migrations.AddIndex(
-            model_name='taskevent',
-            index=models.Index(fields=['task', 'id'], name='event_of_task'),
+            model_name="taskevent",
+            index=models.Index(fields=["task", "id"], name="event_of_task"),
         ),
     ]

@@ -9,61 +9,140 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('taxonomies', '0001_initial'),
-        ('warehouse', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("taxonomies", "0001_initial"),
+        ("warehouse", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('description', models.TextField(blank=True)),
-                ('instructions', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('creating', 'Creating'), ('ready', 'Ready'), ('failed', 'Failed'), ('archived', 'Archived'), ('removing', 'Removing')], default='creating', max_length=8)),
-                ('undecided', models.CharField(choices=[('accept', 'Accept them'), ('ask', 'Ask'), ('drop', 'Drop them')], default='ask', max_length=6)),
-                ('slider_default', models.FloatField(default=0.0, help_text='Pre-labels below this confidence start hidden.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='projects', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(max_length=80)),
+                ("description", models.TextField(blank=True)),
+                ("instructions", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("creating", "Creating"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                            ("archived", "Archived"),
+                            ("removing", "Removing"),
+                        ],
+                        default="creating",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "undecided",
+                    models.CharField(
+                        choices=[("accept", "Accept them"), ("ask", "Ask"), ("drop", "Drop them")],
+                        default="ask",
+                        max_length=6,
+                    ),
+                ),
+                (
+                    "slider_default",
+                    models.FloatField(default=0.0, help_text="Pre-labels below this confidence start hidden."),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="projects", to="accounts.organization"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Stage',
+            name="Stage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=20, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9_]{4,20}\\Z', '4 to 20 letters, digits or underscores.')])),
-                ('brick', models.CharField(choices=apps.projects.bricks.brick_choices, max_length=40)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('routing', models.JSONField(blank=True, default=dict)),
-                ('dataset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='warehouse.dataset')),
-                ('labelset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='warehouse.labelset')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stages', to='projects.project')),
-                ('taxonomy', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='taxonomies.taxonomy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=20,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9_]{4,20}\\Z", "4 to 20 letters, digits or underscores."
+                            )
+                        ],
+                    ),
+                ),
+                ("brick", models.CharField(choices=apps.projects.bricks.brick_choices, max_length=40)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                ("routing", models.JSONField(blank=True, default=dict)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stages",
+                        to="warehouse.dataset",
+                    ),
+                ),
+                (
+                    "labelset",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stages",
+                        to="warehouse.labelset",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="projects.project"
+                    ),
+                ),
+                (
+                    "taxonomy",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stages",
+                        to="taxonomies.taxonomy",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='project_name'),
+            model_name="project",
+            constraint=models.UniqueConstraint(fields=("organization", "name"), name="project_name"),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='stage_name'),
+            model_name="stage",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="stage_name"),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(condition=models.Q(('brick', 'labelset-output')), fields=('labelset',), name='labelset_written_once'),
+            model_name="stage",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("brick", "labelset-output")), fields=("labelset",), name="labelset_written_once"
+            ),
         ),
     ]
