@@ -106,31 +106,32 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 class Register:
-    """The children of a supervisor in a file, so that the next one can end what a SIGKILL left running."""
+    """The sessions of a supervisor's children, in a file: the next supervisor ends what a SIGKILL left running."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.started: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def write(self, pids: Iterable[int]) -> None:
-        started = {}
-        for pid in pids:
-            try:
-                started[str(pid)] = psutil.Process(pid).create_time()
-            except psutil.NoSuchProcess:
-                continue
+    def add(self, pid: int) -> None:
+        try:
+            self.started[str(pid)] = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            return
         fresh = self.path.with_suffix(".new")
-        fresh.write_text(json.dumps(started), encoding="utf-8")
+        fresh.write_text(json.dumps(self.started), encoding="utf-8")
         fresh.replace(self.path)
 
-    def end_orphans(self) -> int:
-        """End every process of the recorded children's sessions; a reused process number is left alone."""
-        if not self.path.is_file():
-            return 0
-        ended = 0
-        for pid, started in json.loads(self.path.read_text(encoding="utf-8")).items():
-            if not _is_another(int(pid), started):
-                ended += kill_all(session_members(int(pid)))
-        self.path.unlink()
+    def end_all(self, seconds: float = 5) -> int:
+        """End every process of the sessions; a number that the system has given to another is left alone."""
+        found = [
+            process
+            for pid, started in self.started.items()
+            if not _is_another(int(pid), started)
+            for process in session_members(int(pid))
+        ]
+        ended = kill_all(found, seconds)
+        self.started.clear()
+        self.path.unlink(missing_ok=True)
         return ended
 
 

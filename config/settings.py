@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+
+# Lets ModelForm[User] and ModelAdmin[User] be written at run time as the type checker wants them.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("WINNOW_VAR", str(BASE_DIR / "var"))).resolve()
@@ -19,8 +23,8 @@ SITE_URL = env.text("SITE_URL", f"http://{'localhost' if HOST in {'0.0.0.0', '::
 SITE_IS_TLS = urlsplit(SITE_URL).scheme == "https"
 
 
-def _secret(name: str, file: str) -> str:
-    """A secret from the environment, else the one that `manage.py up` made once under var/."""
+def _kept(name: str, file: str) -> str:
+    """A value from the environment, else what `manage.py up` wrote under var/."""
     if value := env.text(name):
         return value
     path = VAR_DIR / file
@@ -28,8 +32,8 @@ def _secret(name: str, file: str) -> str:
 
 
 # Empty until `make up` has made the keys: Django then refuses to serve and names SECRET_KEY.
-SECRET_KEY = _secret("SECRET_KEY", "secret_key")
-FIELD_ENCRYPTION_KEY = _secret("FIELD_ENCRYPTION_KEY", "field_encryption_key")
+SECRET_KEY = _kept("SECRET_KEY", "secret_key")
+FIELD_ENCRYPTION_KEY = _kept("FIELD_ENCRYPTION_KEY", "field_encryption_key")
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{urlsplit(SITE_URL).hostname},localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = [SITE_URL, *env.words("CSRF_TRUSTED_ORIGINS")]
@@ -37,6 +41,8 @@ SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=SITE_IS_TLS)
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if SITE_IS_TLS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SITE_IS_TLS
 SECURE_HSTS_PRELOAD = SITE_IS_TLS
+# Probes and the supervisor ask over plain HTTP on the inner address.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_TLS
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -75,9 +81,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.common.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.limits.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -130,21 +138,25 @@ def database(url: str) -> dict[str, Any]:
         "HOST": host,
         "PORT": str(parts.port or options.pop("port", "")),
         "OPTIONS": options,
-        "CONN_HEALTH_CHECKS": not pooled,
+        # Also for the pool: it then hands out no connection that a restart of PostgreSQL has broken.
+        "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
     }
 
 
-DATABASE_URL = env.text("DATABASE_URL")
-REDIS_URL = env.text("REDIS_URL")
+# Named from outside, or those of the `manage.py up` that runs from this folder; empty when nothing runs.
+DATABASE_URL_NAMED = env.text("DATABASE_URL")
+REDIS_URL_NAMED = env.text("REDIS_URL")
+DATABASE_URL = _kept("DATABASE_URL", "database_url")
+REDIS_URL = _kept("REDIS_URL", "redis_url")
 DATABASES = {"default": database(DATABASE_URL)}
 
 RQ_PREFIX = env.text("RQ_PREFIX")
 QUEUES = {name: f"{RQ_PREFIX}{name}" for name in ("default", "training", "inference")}
-RQ_QUEUES = {
-    full: {"URL": REDIS_URL or "redis://localhost:6379/0", "DEFAULT_TIMEOUT": -1, "SOCKET_CONNECT_TIMEOUT": 2}
-    for full in QUEUES.values()
-}
+RQ_QUEUES = {full: {"URL": REDIS_URL or "redis://localhost:6379/0", "DEFAULT_TIMEOUT": -1} for full in QUEUES.values()}
+# Worker processes of each queue that `manage.py up` runs on this machine.
+WORKERS = {name: env.integer(f"WORKERS_{name.upper()}", 1) for name in QUEUES}
+WORKER_TTL_SECONDS = 60
 RQ_SHOW_ADMIN_LINK = True
 
 CACHES = {
@@ -180,6 +192,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 USERSESSIONS_TRACK_ACTIVITY = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+OWNER_EMAIL = env.text("OWNER_EMAIL", "owner@example.com")
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invited"))
 ORGANIZATIONS_OWNED_LIMIT = env.integer("ORGANIZATIONS_OWNED_LIMIT", 1)
 
@@ -240,9 +253,19 @@ TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "text"))
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {
+        "json": {"()": "apps.common.logs.JsonFormatter"},
+        "text": {"()": "apps.common.logs.TextFormatter", "format": "%(levelname)-7s %(name)s: %(message)s"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # One line for every refused request is enough: that of winnow.request.
+        "django.request": {"level": "ERROR"},
+    },
 }

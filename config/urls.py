@@ -4,8 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.accounts.views.organizations import home
+from apps.common.health import healthz, readyz
+
+handler400 = "config.limits.handler400"
 
 urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

@@ -65,6 +65,11 @@ def _close(handle: Handle) -> None:
 
 
 def _at_boundary(handle: Handle | ShardHandle, work: Callable[[], None]) -> None:
+    with run_context(handle.run.pk):
+        _try(handle, work)
+
+
+def _try(handle: Handle | ShardHandle, work: Callable[[], None]) -> None:
     item: Run | Shard = handle.run if isinstance(handle, Handle) else handle.shard
     log.info("Start %s, attempt %s", item, handle.attempt)
     try:
