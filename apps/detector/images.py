@@ -45,7 +45,9 @@ def _decode(source: ImageSource, canvas: tuple[int, int]) -> Image.Image:
     try:
         with Image.open(_stream(source)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImage(f"{image.width} x {image.height} px is more than {MAX_PIXELS // 10**6} megapixels")
+                raise UnreadableImage(
+                    f"{image.width} x {image.height} px is more than {MAX_PIXELS // 10**6} megapixels"
+                )
             sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
             size = _fitted_size(image.size, (canvas[1], canvas[0]) if sideways else canvas)
             image.draft("RGB", size)

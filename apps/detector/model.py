@@ -85,10 +85,8 @@ class Head(nn.Module):
         self.box_tower = nn.ModuleList(Separable(width, levels=levels) for _ in range(depth))
         self.classify = nn.Conv2d(width, classes, 1)
         self.regress = nn.Conv2d(width, 4, 1)
-        nn.init.normal_(self.classify.weight, std=0.01)
-        nn.init.constant_(self.classify.bias, -math.log((1 - _START_SCORE) / _START_SCORE))
-        nn.init.normal_(self.regress.weight, std=0.01)
-        nn.init.constant_(self.regress.bias, 1.0)
+        _start_at(self.classify, -math.log((1 - _START_SCORE) / _START_SCORE))
+        _start_at(self.regress, 1.0)
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         logits, distances = [], []
@@ -99,6 +97,12 @@ class Head(nn.Module):
             logits.append(self.classify(of_class).flatten(2))
             distances.append(self.regress(of_box).flatten(2))
         return torch.cat(logits, 2).transpose(1, 2), torch.cat(distances, 2).transpose(1, 2)
+
+
+def _start_at(layer: nn.Conv2d, value: float) -> None:
+    nn.init.normal_(layer.weight, std=0.01)
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, value)
 
 
 def anchor_points(canvas: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -114,7 +118,7 @@ def anchor_points(canvas: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 class DetectorModel(nn.Module):
-    """Images (n, 3, h, w) in 0..255 -> logits (n, a, c), boxes (n, a, 4) pixel xyxy, embedding (n, e) of unit length."""
+    """Images (n, 3, h, w) in 0..255 -> logits (n, a, c), boxes (n, a, 4) pixel xyxy, unit embedding (n, e)."""
 
     points: Tensor
     strides: Tensor

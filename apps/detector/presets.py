@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`size` is the side of a square of the canvas's area; steps grow with the images from `min_steps` to `max_steps`."""
+    """`size` is the side of a square as large as the canvas; steps grow with the images, `min_steps` to `max_steps`."""
 
     name: str
     size: int

@@ -1,0 +1,92 @@
+"""Monotone maps from a score to a probability: a logistic shrunk to a prior, and isotonic regression."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .types import FloatArray
+
+_EDGE = 1e-4
+_NEWTON_STEPS = 30
+_SLOPE_SPREAD, _OFFSET_SPREAD = 0.3, 1.0
+_MIN_SLOPE = 0.05
+
+
+def logit(share: FloatArray) -> FloatArray:
+    clipped = np.clip(np.asarray(share, dtype=np.float64), _EDGE, 1 - _EDGE)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def sigmoid(value: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-np.asarray(value, dtype=np.float64))))
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """sigmoid(slope * logit(score) + offset)."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        return sigmoid(self.slope * logit(scores) + self.offset)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"slope": self.slope, "offset": self.offset}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Linear between the points of an isotonic fit, flat beyond them."""
+
+    scores: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        return np.interp(np.asarray(scores, dtype=np.float64), self.scores, self.shares)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"scores": list(self.scores), "shares": list(self.shares)}
+
+
+Curve = Logistic | Steps
+
+
+def curve_from_json(values: dict[str, Any]) -> Curve:
+    if "slope" in values:
+        return Logistic(values["slope"], values["offset"])
+    return Steps(tuple(values["scores"]), tuple(values["shares"]))
+
+
+def fit_logistic(scores: FloatArray, hits: FloatArray, prior: Logistic, weight: float = 1.0) -> Logistic:
+    """Maximum a posteriori of Platt's two parameters, normal around the prior; hits are shares 0..1.
+
+    `weight` is how many independent yes-or-no answers one row is worth.
+    """
+    x = np.stack([logit(scores), np.ones(len(scores))], 1)
+    center = np.array([prior.slope, prior.offset])
+    stiffness = np.diag([_SLOPE_SPREAD**-2, _OFFSET_SPREAD**-2])
+    at = center.copy()
+    for _ in range(_NEWTON_STEPS):
+        share = sigmoid(x @ at)
+        slope = weight * x.T @ (share - hits) + stiffness @ (at - center)
+        curvature = weight * (x * (share * (1 - share))[:, None]).T @ x + stiffness
+        step = np.linalg.solve(curvature, slope)
+        at = at - step * min(1.0, 1.0 / max(1e-9, float(np.abs(step).max())))
+        if np.abs(step).max() < 1e-8:
+            break
+    return Logistic(max(_MIN_SLOPE, float(at[0])), float(at[1]))
+
+
+def fit_isotonic(scores: FloatArray, hits: FloatArray) -> Steps:
+    """Pool adjacent violators; every block leans to one half by a single pseudo-answer, so none says 0 or 1."""
+    order = np.argsort(scores, kind="stable")
+    blocks: list[list[float]] = []  # sum of hits, count, sum of scores
+    for score, hit in zip(np.asarray(scores)[order], np.asarray(hits)[order], strict=True):
+        blocks.append([float(hit), 1.0, float(score)])
+        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
+            last = blocks.pop()
+            blocks[-1] = [mine + theirs for mine, theirs in zip(blocks[-1], last, strict=True)]
+    shares = np.maximum.accumulate([(hits_in + 0.5) / (count + 1) for hits_in, count, _ in blocks])
+    return Steps(tuple(total / count for _, count, total in blocks), tuple(float(share) for share in shares))
