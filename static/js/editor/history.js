@@ -1,0 +1,58 @@
+// Undo and redo: stacks of change sets with the old and the new value of every box they touch.
+
+const MERGE_MS = 400;
+
+export class History {
+  constructor(store) {
+    this.store = store;
+    this.clear();
+  }
+
+  clear({ done = [], undone = [] } = {}) {
+    this.done = done;
+    this.undone = undone;
+  }
+
+  // Changes under one merge name that follow each other quickly (nudges) become one step.
+  commit(changes, merge = null, at = performance.now()) {
+    const real = changes.filter(({ before, after }) => before !== after);
+    if (!real.length) return;
+    const last = this.done.at(-1);
+    if (merge && last && last.merge === merge && at - last.at < MERGE_MS && !this.undone.length) {
+      last.changes = real.map((change) => ({
+        ...change, before: (last.changes.find(({ id }) => id === change.id) || change).before,
+      }));
+      last.at = at;
+    } else {
+      this.done.push({ changes: real, merge, at });
+    }
+    this.undone = [];
+    this.store.apply(real);
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (!step) return false;
+    this.undone.push(step);
+    this.show(step.changes.map(({ id, before, after }) => ({ id, before: after, after: before })));
+    return true;
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (!step) return false;
+    step.merge = null;
+    this.done.push(step);
+    this.show(step.changes);
+    return true;
+  }
+
+  show(changes) {
+    this.store.apply(changes);
+    this.store.select(changes.filter(({ after }) => after).map(({ id }) => id));
+  }
+
+  dump() {
+    return { done: this.done.map(({ changes }) => ({ changes })), undone: this.undone.map(({ changes }) => ({ changes })) };
+  }
+}

@@ -1,0 +1,125 @@
+// The drawers at the side: the queue with thumbnails, and the comments on a task or one of its boxes.
+
+const clone = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
+
+export class Drawer {
+  constructor(element) {
+    this.element = element;
+    this.body = element.querySelector(".drawer-body");
+    element.querySelector("[data-close]").addEventListener("click", () => this.close());
+    element.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+  }
+
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  toggle() {
+    if (this.isOpen) return this.close();
+    for (const other of document.querySelectorAll(".drawer")) other.hidden = true;
+    this.before = document.activeElement;
+    this.element.hidden = false;
+    this.element.querySelector("[data-close]").focus();
+    return this.draw?.();
+  }
+
+  close() {
+    this.element.hidden = true;
+    this.before?.focus();
+  }
+}
+
+export class Queue extends Drawer {
+  constructor(element, flow) {
+    super(element);
+    this.flow = flow;
+    element.querySelector("[data-release]").addEventListener("click", () => flow.release());
+  }
+
+  async draw() {
+    this.list();
+    const answer = await this.flow.tell(this.flow.data.urls.recent);
+    if (answer) this.list(answer.tasks);
+  }
+
+  list(recent = []) {
+    const { flow } = this;
+    const waiting = flow.tasks.map((task) => this.item(task, task === flow.task ? "open now" : task.state === "in_progress" ? "begun" : "", () => flow.open(task)));
+    const done = recent.map((task) => this.item(task, "submitted", () => flow.reopen(task)));
+    this.body.querySelector(".waiting").replaceChildren(...waiting);
+    this.body.querySelector(".recent").replaceChildren(...done);
+    this.body.querySelector(".no-recent").hidden = done.length > 0;
+    this.body.querySelector(".no-waiting").hidden = waiting.length > 0;
+  }
+
+  item(task, note, go) {
+    const item = clone("queue-row");
+    item.querySelector("img").src = task.thumbnail;
+    item.querySelector(".name").textContent = task.name;
+    item.querySelector(".note").textContent = note;
+    const button = item.querySelector("button");
+    if (note === "open now") button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => {
+      this.close();
+      go();
+    });
+    return item;
+  }
+}
+
+export class Comments extends Drawer {
+  constructor(element, flow) {
+    super(element);
+    this.flow = flow;
+    this.form = element.querySelector("form");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+  }
+
+  async draw() {
+    const { task } = this.flow;
+    const [box] = this.flow.editor.store.selected();
+    this.form.elements.about.disabled = !box;
+    this.form.elements.about.checked = Boolean(box);
+    const answer = task && await this.flow.tell(`${task.url}comments/`);
+    if (answer && task === this.flow.task) this.show(task, answer.comments);
+  }
+
+  show(task, comments) {
+    task.comments = comments.length;
+    this.flow.page.countComments(task);
+    this.body.querySelector(".no-comments").hidden = comments.length > 0;
+    this.body.querySelector("ol").replaceChildren(...comments.map((comment) => {
+      const item = clone("comment-row");
+      item.querySelector(".who").textContent = comment.author;
+      item.querySelector("time").textContent = comment.at;
+      item.querySelector(".text").textContent = comment.text;
+      const about = item.querySelector("[data-about]");
+      const box = this.flow.editor.store.get(comment.label_id);
+      about.hidden = !comment.label_id;
+      about.disabled = !box;
+      about.textContent = box ? `Box: ${this.flow.editor.classOf(box).name}` : "A box that is gone";
+      about.addEventListener("click", () => this.flow.editor.goTo(box));
+      const resolve = item.querySelector("[data-resolve]");
+      resolve.hidden = comment.resolved;
+      item.classList.toggle("resolved", comment.resolved);
+      resolve.addEventListener("click", () => this.post({ resolve: comment.id }));
+      return item;
+    }));
+  }
+
+  async send() {
+    const { text, about } = this.form.elements;
+    const [box] = this.flow.editor.store.selected();
+    if (await this.post({ text: text.value, label_id: about.checked && box ? box.id : "" })) this.form.reset();
+  }
+
+  async post(data) {
+    const { task } = this.flow;
+    const answer = task && await this.flow.tell(`${task.url}comments/`, data);
+    if (answer) this.show(task, answer.comments);
+    return Boolean(answer);
+  }
+}

@@ -1,0 +1,257 @@
+// From task to task: lease, load ahead, open, save, submit, skip, take back.
+
+import { fromNorm } from "../editor/geometry.js";
+import { accepted } from "../editor/store.js";
+import { LoggedOut, Offline, Refused, call } from "./api.js";
+import { choose, conflict } from "./dialogs.js";
+import { Images } from "./images.js";
+
+const AHEAD = 2;
+const RENEW_MS = 5 * 60_000;
+
+export class Flow {
+  // page: what to show around the canvas; data: what the server wrote into the page.
+  constructor({ editor, sync, clock, data, page, signal }) {
+    Object.assign(this, { editor, sync, clock, data, page, tasks: [], done: [], task: null, turn: 0, images: new Images() });
+    sync.conflict = (record, body) => this.settleConflict(record, body);
+    sync.refused = (record) => this.takeBack(record);
+    sync.saved = (record, revision) => this.noteSaved(record, revision);
+    editor.on((news) => news.changes && this.noteChange());
+    const renewal = setInterval(() => this.renew(), RENEW_MS);
+    signal.addEventListener("abort", () => clearInterval(renewal));
+  }
+
+  async start() {
+    await this.sync.restore();
+    await this.sync.replay();
+    await this.next();
+  }
+
+  // Runs a request; what failed is said in the page, and false comes back.
+  async tell(url, data) {
+    try {
+      return await call(url, data);
+    } catch (error) {
+      if (error instanceof LoggedOut) this.page.status("login");
+      else if (error instanceof Offline) this.page.status("offline", this.sync.waiting.length);
+      else if (error instanceof Refused) this.page.hint(error.message);
+      else throw error;
+      return null;
+    }
+  }
+
+  // Several callers at once share one request.
+  more() {
+    this.asking ||= this.tell(this.data.urls.next, {}).then((answer) => {
+      this.asking = null;
+      if (!answer) return false;
+      const gone = new Set(this.sync.waiting.filter(({ kind }) => kind === "submit").map(({ id }) => id));
+      const known = new Set(this.tasks.map(({ id }) => id));
+      this.tasks.push(...answer.tasks.filter(({ id }) => !known.has(id) && !gone.has(id)));
+      this.page.drawQueue(this);
+      return true;
+    });
+    return this.asking;
+  }
+
+  async next() {
+    if (!this.tasks.length) await this.more();
+    if (!this.tasks.length) return this.rest();
+    await this.open(this.tasks[0]);
+    return this.ahead();
+  }
+
+  rest() {
+    this.task = null;
+    this.turn += 1;
+    this.page.showTask(null);
+  }
+
+  async ahead() {
+    const at = this.tasks.indexOf(this.task);
+    const coming = this.tasks.filter((task) => task !== this.task);
+    if (coming.length <= AHEAD && !this.dry) this.dry = !(await this.more()) || this.tasks.length <= coming.length + 1;
+    const near = [...this.tasks.slice(at + 1), ...this.tasks.slice(0, Math.max(at, 0))].slice(0, AHEAD);
+    for (const task of near) this.images.full(task).promise.catch(() => this.page.hint(`The image ${task.name} did not load`));
+    this.images.keepOnly([this.task, ...near, ...this.done.slice(0, 1)].filter(Boolean));
+  }
+
+  async open(task) {
+    this.turn += 1;
+    const { turn } = this;
+    this.task = task;
+    const kept = this.sync.records.get(task.id);
+    const mine = kept && kept.kind !== "submit" && kept.revision >= task.revision;
+    if (kept?.kind === "saved" && !mine) await this.sync.forget(task.id);
+    const work = mine ? kept : { labels: task.labels, seconds: task.seconds, history: task.history };
+    const full = this.images.full(task);
+    if (!full.image) this.page.loading(task);
+    const image = full.image || await this.images.soonest(task).catch(() => null);
+    if (turn !== this.turn) return;
+    const size = { w: task.width, h: task.height };
+    this.editor.hadPrelabels = task.prelabels.length > 0;
+    this.editor.open({ ...work, prelabels: task.prelabels, size, image: image || new Image(), readonly: this.data.readonly });
+    this.clock.start(work.seconds || 0);
+    this.page.showTask(task, image ? "" : "The image did not load.");
+    if (image && image !== full.image) await this.sharpen(task, turn, size);
+    if (kept && !mine && kept.kind === "draft") await this.settleConflict(kept, { message: "This task changed elsewhere since you worked on it.", task });
+  }
+
+  async sharpen(task, turn, size) {
+    try {
+      const image = await this.images.full(task).promise;
+      if (turn === this.turn && image !== this.editor.image) this.editor.setImage(image, size);
+    } catch {
+      if (turn === this.turn) this.page.showTask(task, "Only the small image loaded.");
+    }
+  }
+
+  record() {
+    const { task, editor, clock, sync } = this;
+    const revision = Math.max(sync.records.get(task.id)?.revision ?? 0, task.revision);
+    return { id: task.id, url: task.url, name: task.name, labels: editor.store.labels(), seconds: clock.seconds, revision, history: editor.history.dump() };
+  }
+
+  noteChange() {
+    if (this.task && !this.data.readonly) this.sync.note(this.record());
+  }
+
+  noteSaved(record, revision) {
+    const task = this.tasks.find(({ id }) => id === record.id);
+    if (task) Object.assign(task, { revision, labels: record.labels, seconds: record.seconds });
+  }
+
+  // What becomes of undecided pre-labels is the project's rule; it is said, and asked where the rule is to ask.
+  async settle() {
+    const { editor } = this;
+    const undecided = editor.undecided();
+    if (!undecided.length) return true;
+    const sure = undecided.filter((box) => (box.confidence ?? 1) >= editor.prefs.slider);
+    const below = undecided.length - sure.length;
+    let rule = this.data.undecided;
+    if (rule === "ask") {
+      rule = await choose({
+        title: `${undecided.length} pre-labels are undecided`,
+        text: below ? `${below} of them lie below the slider and would be dropped either way.` : "Nobody has accepted or rejected them.",
+        options: [["accept", `Accept ${sure.length} and submit`], ["drop", `Drop ${undecided.length} and submit`], ["", "Back to the image"]],
+      });
+    } else {
+      editor.hint(rule === "accept" ? `${sure.length} undecided pre-labels accepted, ${below} below the slider dropped` : `${undecided.length} undecided pre-labels dropped`);
+    }
+    if (!rule) return false;
+    const taken = new Set(rule === "accept" ? sure : []);
+    editor.commit(undecided.map((box) => ({ id: box.id, before: box, after: taken.has(box) ? accepted(box) : null })));
+    return true;
+  }
+
+  async mayBeEmpty(nothing) {
+    const { store } = this.editor;
+    const [count, undecided] = [store.all().length, this.editor.undecided().length];
+    if (!nothing && count) return true;
+    if (nothing && !count) return true;
+    const text = nothing ? `${count} boxes${undecided ? `, ${undecided} of them predicted,` : ""} would be removed.` : "There is no box on this image.";
+    return await choose({ title: "Nothing on this image", text, options: [["yes", "Submit as no objects"], ["", "Back to the image"]] }) === "yes";
+  }
+
+  async submit({ nothing = false, verb = "submit", extra = {}, settle = true } = {}) {
+    if (!this.task || this.deciding) return;
+    this.deciding = true;
+    try {
+      this.editor.pointer.cancel();
+      const { editor } = this;
+      if (settle && ((!nothing && !(await this.settle())) || !(await this.mayBeEmpty(nothing)))) return;
+      if (nothing) editor.commit(editor.store.all().map((box) => ({ id: box.id, before: box, after: null })));
+      const record = { ...this.record(), verb, extra };
+      editor.previous = editor.store.all().filter((box) => !box.pending);
+      this.leave({ ...this.task, history: record.history });
+      this.sync.submit(record);
+    } finally {
+      this.deciding = false;
+    }
+    await this.next();
+  }
+
+  leave(task) {
+    this.tasks = this.tasks.filter(({ id }) => id !== task.id);
+    this.done.unshift(task);
+    this.dry = false;
+  }
+
+  async pass(verb, data) {
+    const { task } = this;
+    await this.sync.push(task.id);
+    const answer = await this.tell(`${task.url}${verb}/`, { ...data, revision: this.record().revision });
+    if (!answer) return;
+    await this.sync.forget(task.id);
+    this.tasks = this.tasks.filter(({ id }) => id !== task.id);
+    this.dry = false;
+    await this.next();
+  }
+
+  // Takes the last submit back: from the journal while it has not left, else from the server.
+  async reopen(task = this.done[0]) {
+    const last = task || (await this.tell(this.data.urls.recent))?.tasks[0];
+    if (!last) return this.page.hint("Nothing to take back");
+    const recalled = this.sync.recall(last.id);
+    await this.sync.running.get(last.id);
+    const answer = recalled ? { task: { ...last, labels: recalled.labels } } : await this.tell(`${last.url}reopen/`, {});
+    if (!answer) return null;
+    this.done = this.done.filter(({ id }) => id !== last.id);
+    this.tasks = [{ ...answer.task, history: last.history }, ...this.tasks.filter(({ id }) => id !== last.id)];
+    return this.next();
+  }
+
+  // Refused for what it holds: the work comes back as a draft, with its task in front.
+  async takeBack(record) {
+    if (record.kind !== "submit") return;
+    this.sync.keep({ ...record, kind: "draft" });
+    const task = this.done.find(({ id }) => id === record.id);
+    if (!task) return;
+    this.done = this.done.filter(({ id }) => id !== record.id);
+    this.tasks.unshift(task);
+    await this.open(task);
+  }
+
+  async settleConflict(record, { message, task: newer }) {
+    const about = newer || [this.task, ...this.tasks, ...this.done].find((task) => task?.id === record.id);
+    if (!about) return this.sync.forget(record.id);
+    const choice = await conflict({
+      message, name: record.name, mine: record.labels, theirs: newer?.labels, task: about, classes: this.editor.byId, open: newer?.open,
+    });
+    if (choice === "mine") {
+      const now = this.sync.records.get(record.id) || record;
+      this.sync.keep({ ...now, revision: newer.revision });
+      return this.sync.later(record.id, 0);
+    }
+    const size = { w: about.width, h: about.height };
+    this.editor.clipboard = record.labels.map((label) => ({ category: label.category, ...fromNorm(label.bbox, size) }));
+    await this.sync.forget(record.id);
+    this.page.hint("Your version was put aside: paste brings its boxes back");
+    return this.takeTheirs(record.id, newer);
+  }
+
+  async takeTheirs(id, newer) {
+    const index = this.tasks.findIndex((task) => task.id === id);
+    if (newer?.open && index >= 0) this.tasks[index] = newer;
+    else this.tasks = this.tasks.filter((task) => task.id !== id);
+    if (this.task?.id !== id) return;
+    if (newer?.open && index >= 0) await this.open(newer);
+    else await this.next();
+  }
+
+  async renew() {
+    const ids = this.tasks.map(({ id }) => id);
+    if (ids.length) await this.tell(this.data.urls.renew, { tasks: ids });
+  }
+
+  // Gives back what nobody has touched.
+  async release() {
+    const idle = this.tasks.filter((task) => task !== this.task && task.state !== "in_progress");
+    if (idle.length && !(await this.tell(this.data.urls.release, { tasks: idle.map(({ id }) => id) }))) return;
+    this.tasks = this.tasks.filter((task) => !idle.includes(task));
+    this.dry = true;
+    this.page.drawQueue(this);
+    this.page.hint(`${idle.length} tasks given back`);
+  }
+
+}
