@@ -87,6 +87,22 @@ class ImportFailure(models.Model):
     item = models.JSONField(null=True, blank=True)
 
 
+class DatapointQuerySet(models.QuerySet["Datapoint"]):
+    def matching(
+        self, dataset: Dataset, *, q: str = "", state: str = "", batch: Import | None = None
+    ) -> DatapointQuerySet:
+        """Those of a dataset whose name contains `q`, in a state, of an import."""
+        found = self.filter(dataset=dataset)
+        if q:
+            found = found.filter(name__icontains=q)
+        if state == "failed":
+            found = found.exclude(error="")
+        elif state in ("labeled", "unlabeled"):
+            labeled = models.Exists(LabelsetEntry.objects.filter(datapoint=models.OuterRef("pk")))
+            found = found.filter(labeled if state == "labeled" else ~labeled)
+        return found.filter(import_row=batch) if batch else found
+
+
 class Datapoint(models.Model):
     """One image of a dataset. Width and height are as a browser displays it; NULL until known."""
 
@@ -104,6 +120,8 @@ class Datapoint(models.Model):
     error = models.CharField(max_length=300, blank=True)
     meta = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DatapointQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="datapoint_name")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import BinaryIO, TypeVar
 
 from django.conf import settings
@@ -19,17 +20,20 @@ from apps.warehouse.pictures import BadPicture
 from apps.warehouse.signals import announce_datapoints
 from apps.warehouse.storages import winnow_storage
 
-
 Row = TypeVar("Row", Dataset, Labelset)
 
 
 class UploadError(Exception):
-    """A file that did not come in; the message is the reason."""
+    """A file that did not come in; the message is the reason, `status` what HTTP calls it."""
+
+    status = 422
 
 
-def create_dataset(
-    *, organization: Organization, name: str, description: str = "", by: User | None = None
-) -> Dataset:
+class TooLarge(UploadError):
+    status = 413
+
+
+def create_dataset(*, organization: Organization, name: str, description: str = "", by: User | None = None) -> Dataset:
     dataset = Dataset(organization=organization, name=name.strip(), description=description.strip(), created_by=by)
     return _saved(dataset, "A dataset of this name is there already.")
 
@@ -86,14 +90,19 @@ def add_upload(
 ) -> Datapoint:
     """The file as a new datapoint; raises UploadError, which the import row then tells too."""
     try:
-        return _added(dataset, file, intake.clean_name(name), import_row, announce)
-    except (BadPicture, UploadError) as error:
+        try:
+            return _added(dataset, file, intake.clean_name(name), import_row, announce)
+        except BadPicture as error:
+            raise UploadError(str(error)) from error
+    except UploadError as error:
         if import_row is not None:
             _note_failure(import_row, name, str(error))
-        raise UploadError(str(error)) from error
+        raise
 
 
 def _added(dataset: Dataset, file: BinaryIO, name: str, import_row: Import | None, announce: bool) -> Datapoint:
+    if file.seek(0, os.SEEK_END) > settings.UPLOAD_LIMIT_BYTES:
+        raise TooLarge(f"The file is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
     if dataset.datapoints.filter(name=name).exists():
         raise UploadError("The dataset has a datapoint of this name already.")
     datapoint = intake.store_upload(dataset, winnow_storage(dataset.organization), name, file, import_row)
@@ -114,11 +123,6 @@ def _added(dataset: Dataset, file: BinaryIO, name: str, import_row: Import | Non
 def _note_failure(import_row: Import, name: str, reason: str) -> None:
     ImportFailure.objects.create(import_row=import_row, name=name[: intake.NAME_LIMIT], reason=reason)
     Import.objects.filter(pk=import_row.pk).update(failed=F("failed") + 1)
-
-
-def check_upload_size(size: int) -> None:
-    if size > settings.UPLOAD_LIMIT_BYTES:
-        raise UploadError(f"The file is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
 
 
 @transaction.atomic

@@ -40,10 +40,7 @@ class Winnow:
         self.method = method
 
     def open(self, path: str) -> BinaryIO:
-        try:
-            return default_storage.open(path, "rb")  # type: ignore[return-value]
-        except OSError as error:
-            raise StorageError(f"The file {path} is not in the storage of Winnow.") from error
+        return open_own(path)
 
     def url(self, path: str) -> str | None:
         return own_url(path)
@@ -65,6 +62,14 @@ def _is_folder() -> bool:
     return isinstance(storages["default"], FileSystemStorage)
 
 
+def open_own(path: str) -> BinaryIO:
+    """A file of the platform's own storage; raises StorageError."""
+    try:
+        return default_storage.open(path, "rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise StorageError("The file is not in the storage of Winnow.") from error
+
+
 def keep(path: str, data: bytes) -> str:
     """Write a file of our own making into the platform's storage; returns its path there."""
     return str(default_storage.save(path, ContentFile(data)))
@@ -73,8 +78,13 @@ def keep(path: str, data: bytes) -> str:
 def open_datapoint(datapoint: Datapoint) -> BinaryIO:
     """The image as people and models see it: the rendition where there is one."""
     if datapoint.rendition:
-        return default_storage.open(datapoint.rendition, "rb")  # type: ignore[return-value]
+        return open_own(datapoint.rendition)
     return door(datapoint.storage).open(datapoint.path)
+
+
+def url_for(datapoint: Datapoint) -> str | None:
+    """Where a browser loads the image by itself; None if it must come through us."""
+    return own_url(datapoint.rendition) if datapoint.rendition else door(datapoint.storage).url(datapoint.path)
 
 
 def open_bytes(datapoint: Datapoint) -> bytes:

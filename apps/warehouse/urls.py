@@ -1,8 +1,30 @@
 """Paths of the warehouse app."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from apps.warehouse import views
+from apps.warehouse.views import datasets, images, labelsets, uploads
 
 app_name = "warehouse"
-urlpatterns: list[URLPattern | URLResolver] = [path("warehouse/datasets/", views.datasets, name="datasets")]
+
+_dataset: list[URLPattern | URLResolver] = [
+    path("", datasets.dataset, name="dataset"),
+    path("edit/", datasets.edit_dataset, name="edit-dataset"),
+    path("upload/", uploads.upload, name="upload"),
+    path("upload/begin/", uploads.begin_upload, name="begin-upload"),
+    path("datapoints/<uuid:uid>/", datasets.datapoint, name="datapoint"),
+]
+_labelset: list[URLPattern | URLResolver] = [
+    path("", labelsets.labelset, name="labelset"),
+    path("entries/<int:number>/", labelsets.entry, name="entry"),
+    path("export/", labelsets.export, name="labelset-export"),
+    path("delete/", labelsets.delete_labelset, name="delete-labelset"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("datasets/", datasets.datasets, name="datasets"),
+    path("datasets/<int:pk>/", include(_dataset)),
+    path("uploads/<int:pk>/files/", uploads.upload_file, name="upload-file"),
+    path("labelsets/", labelsets.labelsets, name="labelsets"),
+    path("labelsets/<int:pk>/", include(_labelset)),
+    path("images/<uuid:uid>/", images.image, name="datapoint-image"),
+    path("images/<uuid:uid>/thumbnail/", images.thumbnail, name="datapoint-thumbnail"),
+]

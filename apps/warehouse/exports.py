@@ -1,0 +1,71 @@
+"""A labelset as a file: one consistent snapshot, streamed, constant in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.taxonomies import services as taxonomies
+from apps.taxonomies.trees import ROOT
+from apps.warehouse.formats import Class, Item, coco
+from apps.warehouse.models import Labelset, LabelsetEntry
+
+ROWS_AT_ONCE = 1000
+_COLUMNS = (
+    "datapoint__uid", "datapoint__name", "datapoint__path", "datapoint__width", "datapoint__height",
+    "source", "confidence", "cycle", "task_uid", "author__email",
+)  # fmt: skip
+
+Entries = QuerySet[LabelsetEntry]
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Everything read inside is of one moment."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def classes_of(labelset: Labelset) -> list[Class]:
+    return [
+        Class(each["id"], each["name"], each["path"][-2] if len(each["path"]) > 1 else ROOT, (ROOT, *each["path"]))
+        for each in taxonomies.palette(labelset.taxonomy)
+    ]
+
+
+def items(entries: Entries, *, with_labels: bool) -> Iterator[Item]:
+    """The entries in the order of their keys, by a server-side cursor."""
+    columns = (*_COLUMNS, "labels") if with_labels else _COLUMNS
+    for row in entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE):
+        yield Item(*row) if with_labels else Item(*row, [])
+
+
+def write_coco(labelset: Labelset, entries: Entries) -> Iterator[bytes]:
+    with snapshot():
+        yield from coco.write(
+            info=_info(labelset),
+            classes=classes_of(labelset),
+            images=partial(items, entries, with_labels=False),
+            labeled=partial(items, entries, with_labels=True),
+        )
+
+
+def _info(labelset: Labelset) -> dict[str, Any]:
+    return {
+        "description": f"{labelset.organization.name}: {labelset.name}",
+        "date_created": timezone.now().isoformat(timespec="seconds"),
+        "taxonomy": str(labelset.taxonomy),
+        "contributor": "Winnow",
+    }
+
+
+Writer = Callable[[Labelset, Entries], Iterator[bytes]]
+WRITERS: dict[str, tuple[str, str, Writer]] = {"coco": ("application/json", "json", write_coco)}

@@ -1,0 +1,106 @@
+"""Datasets: the list, one dataset as grid or list, one datapoint."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.access import Can, enter
+from apps.common.http import HtmxRequest, is_fragment
+from apps.warehouse import services
+from apps.warehouse.forms import DatapointFilter, DatasetForm
+from apps.warehouse.models import Datapoint, Dataset
+from apps.warehouse.paging import page
+
+PAGE_SIZE = 60
+DATASETS_A_PAGE = 50
+
+
+@require_http_methods(["GET", "POST"])
+def datasets(request: HtmxRequest, org: str) -> HttpResponse:
+    """The list, and the dialog that makes a new one."""
+    organization = enter(request, org, Can.SEE_WAREHOUSE if request.method == "GET" else Can.MANAGE_WAREHOUSE)
+    form = DatasetForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            dataset = services.create_dataset(organization=organization, by=request.user, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return redirect("warehouse:upload", organization.slug, dataset.pk)
+    rows = organization.datasets.select_related("created_by").annotate(size=Count("datapoints"))
+    context = {"page": page(rows, request, size=DATASETS_A_PAGE), "form": form, "tab": "datasets"}
+    return render(request, "warehouse/datasets.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+def dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
+    organization = enter(request, org, Can.SEE_WAREHOUSE)
+    row = get_object_or_404(organization.datasets.select_related("created_by"), pk=pk)
+    form = filter_of(request, row)
+    found = page(Datapoint.objects.matching(row, **chosen(form)), request, size=PAGE_SIZE)
+    template = "warehouse/_datapoints.html" if is_fragment(request) else "warehouse/dataset.html"
+    response = render(request, template, {"dataset": row, "page": found, "form": form, **_counts(request, row)})
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def filter_of(request: HtmxRequest, row: Dataset) -> DatapointFilter:
+    form = DatapointFilter(request.GET)
+    form.fields["batch"].queryset = row.imports.all()  # type: ignore[attr-defined]
+    form.is_valid()
+    return form
+
+
+def chosen(form: DatapointFilter) -> dict[str, Any]:
+    """What of the filter is valid; the rest is as if it were not there."""
+    return {name: value for name, value in form.cleaned_data.items() if name != "view" and value}
+
+
+def _counts(request: HtmxRequest, row: Dataset) -> dict[str, Any]:
+    """Only for the whole page: a fragment changes none of them."""
+    if is_fragment(request):
+        return {}
+    used: QuerySet[Any, Any] = row.stages.values_list("project__name", flat=True)
+    failed = row.datapoints.exclude(error="").count()
+    return {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used)), "tab": "datasets"}
+
+
+@require_GET
+def datapoint(request: HtmxRequest, org: str, pk: int, uid: uuid.UUID) -> HttpResponse:
+    """One image, large; its neighbors are those of the same filter."""
+    organization = enter(request, org, Can.SEE_WAREHOUSE)
+    row = get_object_or_404(organization.datasets, pk=pk)
+    point = get_object_or_404(row.datapoints.select_related("storage", "import_row"), uid=uid)
+    around = Datapoint.objects.matching(row, **chosen(filter_of(request, row)))
+    context = {
+        "dataset": row,
+        "datapoint": point,
+        "previous": around.filter(pk__lt=point.pk).order_by("-pk").first(),
+        "next": around.filter(pk__gt=point.pk).order_by("pk").first(),
+        "entries": point.entries.select_related("labelset").order_by("pk")[:20],
+        "tab": "datasets",
+    }
+    return render(request, "warehouse/datapoint.html", context)
+
+
+@require_POST
+def edit_dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
+    organization = enter(request, org, Can.MANAGE_WAREHOUSE)
+    row = get_object_or_404(organization.datasets, pk=pk)
+    form = DatasetForm(request.POST)
+    if form.is_valid():
+        try:
+            services.edit(row, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+    for errors in form.errors.values():
+        messages.error(request, " ".join(errors))
+    return redirect("warehouse:dataset", organization.slug, pk)

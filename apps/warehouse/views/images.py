@@ -1,0 +1,76 @@
+"""The guarded doors to image bytes: resolved through the member's organization, then redirected or streamed."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePosixPath
+
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_GET
+
+from apps.accounts.access import Can, allows, enter
+from apps.common.http import HtmxRequest
+from apps.warehouse import storages
+from apps.warehouse.models import Datapoint
+from apps.warehouse.pictures import MEDIA_TYPES
+
+SECONDS_CACHED = 3600
+
+
+@require_GET
+def image(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
+    """The image as a browser can show it."""
+    datapoint = _visible(request, org, uid)
+    try:
+        url = storages.url_for(datapoint)
+    except storages.StorageError as error:
+        return HttpResponse(str(error), status=502, content_type="text/plain")
+    if url:
+        return _redirect(url)
+    return _stream(request, datapoint, datapoint.rendition or datapoint.path)
+
+
+@require_GET
+def thumbnail(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
+    datapoint = _visible(request, org, uid)
+    if not datapoint.thumbnail:
+        raise Http404("There is no thumbnail.")
+    url = storages.own_url(datapoint.thumbnail)
+    return _redirect(url) if url else _stream(request, datapoint, datapoint.thumbnail)
+
+
+def _visible(request: HtmxRequest, org: str, uid: uuid.UUID) -> Datapoint:
+    """The datapoint, if it is the organization's; to a labeler, if it is at work in one of its projects."""
+    organization = enter(request, org, Can.SEE_IMAGES)
+    found = Datapoint.objects.filter(dataset__organization=organization).select_related("storage", "dataset")
+    datapoint = get_object_or_404(found, uid=uid)
+    role = request.membership.role  # type: ignore[attr-defined]
+    if not allows(role, Can.SEE_WAREHOUSE) and not datapoint.tasks.exists():
+        raise Http404("No such image in a project.")
+    return datapoint
+
+
+def _redirect(url: str) -> HttpResponse:
+    """Cached for less than the URL lives, so that a page going back and forth signs once."""
+    response = HttpResponseRedirect(url)
+    response["Cache-Control"] = f"private, max-age={SECONDS_CACHED // 6}"
+    return response
+
+
+def _stream(request: HtmxRequest, datapoint: Datapoint, path: str) -> HttpResponseBase:
+    """From the platform's own folder. Its bytes never change under a path, so the path is the ETag."""
+    etag = f'"{datapoint.uid}-{PurePosixPath(path).stem[-8:]}"'
+    response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
+    if response is None:
+        suffix = PurePosixPath(path).suffix.lstrip(".")
+        try:
+            file = storages.open_own(path)
+        except storages.StorageError as error:
+            raise Http404(str(error)) from error
+        response = FileResponse(file, content_type=MEDIA_TYPES.get(suffix, "application/octet-stream"))
+        response["ETag"] = etag
+    response["Cache-Control"] = f"private, max-age={SECONDS_CACHED}"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
