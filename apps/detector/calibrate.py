@@ -167,9 +167,10 @@ def calibration_error(confidence: FloatArray, reached: FloatArray, bins: int = 5
 
 
 def _missing(images: int, boxes: int) -> int:
-    """How many more held-out images it takes, at the boxes an image seen so far."""
-    an_image = max(boxes, 1) / max(images, 1)
-    return max(0, MIN_IMAGES - images, math.ceil((MIN_BOXES - boxes) / an_image))
+    """How many more held-out images it takes, at the boxes an image seen so far (one, where that says too little)."""
+    if images == 0:
+        return MIN_IMAGES
+    return max(0, MIN_IMAGES - images, math.ceil((MIN_BOXES - boxes) / max(1.0, boxes / images)))
 
 
 def _agreement(raw: Raw, truth: Truth, cut: float) -> float:
