@@ -1,4 +1,4 @@
-"""The autolabel app."""
+"""The autolabel app: what its brick does, its kinds of runs, its chore."""
 
 from django.apps import AppConfig
 
@@ -6,3 +6,34 @@ from django.apps import AppConfig
 class AutolabelConfig(AppConfig):
     name = "apps.autolabel"
     default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Active learning"
+
+    def ready(self) -> None:
+        from apps.accounts.access import Can
+        from apps.autolabel import automatic, services
+        from apps.common import runs, sweeper
+        from apps.labeling import arrivals
+        from apps.projects.bricks import LEARNING
+
+        jobs = "apps.autolabel.jobs"
+        ends = {"on_end": f"{jobs}.ended", "on_retry": f"{jobs}.retried", "can": Can.RUN_LEARNING}
+        runs.register(
+            kind=services.CYCLE,
+            label="Cycle",
+            queue="training",
+            job=f"{jobs}.cycle",
+            shard_queue="inference",
+            shard_job=f"{jobs}.predict_shard",
+            close_job=f"{jobs}.close_cycle",
+            **ends,
+        )
+        runs.register(kind=services.FLUSH, label="Flush", queue="default", job=f"{jobs}.flush", **ends)
+        runs.register(
+            kind=services.SCORE,
+            label="Score new images",
+            queue="inference",
+            job=f"{jobs}.score",
+            can=Can.RUN_LEARNING,
+        )
+        arrivals.register(LEARNING, services.arrived)
+        sweeper.register("run the stages in automatic mode", automatic.decide_all)

@@ -56,6 +56,7 @@ class Cycle(models.Model):
     agreement_low = models.FloatField(null=True)
     agreement_high = models.FloatField(null=True)
     agreement_n = models.PositiveIntegerField(default=0)
+    scored = models.JSONField(default=list, blank=True, help_text="[confidence, agreement] of each held-out image.")
     metrics = models.JSONField(default=dict, blank=True, help_text="Held-out AP, calibration error and the like.")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -63,18 +64,12 @@ class Cycle(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["stage", "number"], name="cycle_number")]
 
+    def __str__(self) -> str:
+        return f"Cycle {self.number}"
 
-class Shard(models.Model):
-    """A slice of the queue to predict; finishing it is one conditional update."""
-
-    cycle = models.ForeignKey(Cycle, models.CASCADE, related_name="shards")
-    number = models.PositiveIntegerField()
-    first_task = models.BigIntegerField()
-    last_task = models.BigIntegerField()
-    done_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["cycle", "number"], name="shard_number")]
+    @property
+    def is_calibrated(self) -> bool:
+        return bool(self.calibration and self.metrics.get("calibrated"))
 
 
 class Prediction(models.Model):
@@ -90,9 +85,21 @@ class Prediction(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cycle", "task"], name="prediction_once")]
         indexes = [
-            models.Index(fields=["cycle", "rank"], name="prediction_rank"),
+            models.Index(fields=["cycle", "rank", "task"], name="prediction_rank"),
             models.Index(fields=["cycle", "confidence"], name="prediction_confidence"),
         ]
+
+
+class Unreadable(models.Model):
+    """A task whose image could not be read by a cycle, and why; it has no prediction and is not trained on."""
+
+    cycle = models.ForeignKey(Cycle, models.CASCADE, related_name="unreadable")
+    task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        verbose_name_plural = "unreadable images"
+        constraints = [models.UniqueConstraint(fields=["cycle", "task"], name="unreadable_once")]
 
 
 class FlushCheck(models.Model):

@@ -1,0 +1,55 @@
+"""Automatic mode: the sweeper trains after enough new labels and keeps the labeling stage stocked."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from apps.autolabel import services
+from apps.autolabel.models import Learner
+from apps.autolabel.state import active_run, learner_of, option, training_set
+from apps.common.http import Conflict
+from apps.labeling.models import OPEN_STATES, Task
+from apps.projects.bricks import LEARNING
+from apps.projects.models import Project, Stage
+
+
+def decide_all() -> None:
+    """Every stage in automatic mode, one after the other."""
+    stages = Stage.objects.filter(brick=LEARNING, config__automatic=True, project__status=Project.Status.READY)
+    for stage in stages.select_related("project__organization"):
+        decide(stage)
+
+
+def decide(stage: Stage) -> list[str]:
+    """What was decided, in words; kept on the learner."""
+    made = [words for words in (_stock(stage), _train(stage)) if words]
+    if made:
+        Learner.objects.filter(stage=stage).update(last_decision=" ".join(made)[:300], last_decision_at=timezone.now())
+    return made
+
+
+def _stock(stage: Stage) -> str:
+    wanted = option(stage, "keep_stocked")
+    open_tasks = Task.objects.filter(project=stage.project_id, stage__brick="manual-labeling", state__in=OPEN_STATES)
+    there = open_tasks.count()
+    if there >= wanted or not stage.tasks.filter(state="waiting").exists():
+        return ""
+    try:
+        batch = services.send_batch(stage, size=wanted - there, by=None)
+    except Conflict:
+        return ""
+    return f"Sent batch {batch.number}: {there} of {wanted} tasks were ready to label."
+
+
+def _train(stage: Stage) -> str:
+    learner = learner_of(stage)
+    if active_run(stage):
+        return ""
+    labeled = training_set(stage, learner.current)
+    if labeled.reason or labeled.new < option(stage, "train_after"):
+        return ""
+    try:
+        cycle = services.trigger_cycle(stage, by=None)
+    except Conflict:
+        return ""
+    return f"Triggered cycle {cycle.number} after {labeled.new} new labels."

@@ -1,0 +1,52 @@
+"""The job of a flush: chunk after chunk, each one transaction, until nothing that it names is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.autolabel import queue
+from apps.autolabel.models import Cycle, Prediction
+from apps.common.runs import Handle
+from apps.labeling import transitions
+from apps.labeling.models import Task, TaskState
+from apps.projects.models import Stage
+
+CHUNK = 500
+
+
+def flush(handle: Handle) -> dict[str, Any]:
+    """What left earlier is no longer here, so a flush that begins again goes on where it stopped."""
+    stage = Stage.objects.select_related("project").get(pk=handle.run.target)
+    cycle = Cycle.objects.filter(pk=handle.params["cycle"]).first()
+    threshold = handle.params["threshold"]
+    labeled = _labeled(handle, stage)
+    auto = _predicted(handle, stage, cycle, threshold, labeled) if cycle else 0
+    return {"labeled": labeled, "auto": auto}
+
+
+def _labeled(handle: Handle, stage: Stage) -> int:
+    handle.progress(0, phase="Flushing labeled images")
+    moved = 0
+    here = Task.objects.filter(stage=stage, state=TaskState.DONE).order_by("pk").values_list("pk", flat=True)
+    while ids := list(here[:CHUNK]):
+        with handle.guard():
+            moved += transitions.flush_move(stage=stage, task_ids=ids, by=handle.run.requested_by)
+        handle.progress(moved)
+    return moved
+
+
+def _predicted(handle: Handle, stage: Stage, cycle: Cycle, threshold: float, before: int) -> int:
+    handle.progress(before, phase="Flushing auto-labels")
+    auto_labels = queue.predictions(cycle, threshold)
+    found = Prediction.objects.filter(
+        cycle=cycle, confidence__gte=threshold, task__stage=stage, task__state=TaskState.WAITING
+    )
+    moved, last = 0, 0
+    while ids := list(found.filter(task_id__gt=last).order_by("task_id").values_list("task_id", flat=True)[:CHUNK]):
+        with handle.guard():
+            moved += transitions.flush_move(
+                stage=stage, task_ids=ids, by=handle.run.requested_by, auto_labels=auto_labels
+            )
+        last = ids[-1]
+        handle.progress(before + moved)
+    return moved

@@ -1,0 +1,104 @@
+"""What an active-learning stage has: its learner, its training set, what a flush would send. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q
+
+from apps.autolabel.models import Cycle, Learner, Prediction, StageRun
+from apps.common.http import Conflict
+from apps.common.models import ACTIVE, Run
+from apps.labeling.models import Task, TaskState
+from apps.projects.bricks import BRICKS, LEARNING
+from apps.projects.models import Stage
+
+MINIMUM_TRAINING_IMAGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Flushable:
+    """What a flush would send: with human labels, with auto-labels; what stays for want of confidence or prediction."""
+
+    labeled: int
+    auto: int
+    below: int
+    unpredicted: int
+
+    @property
+    def total(self) -> int:
+        return self.labeled + self.auto
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Images that would be trained on, those of them with a box, and what has come since the last cycle."""
+
+    images: int
+    with_box: int
+    held_out: int
+    new: int
+
+    @property
+    def missing(self) -> int:
+        return max(0, MINIMUM_TRAINING_IMAGES - self.with_box)
+
+    @property
+    def reason(self) -> str:
+        """Why no cycle can be triggered; empty when one can."""
+        if not self.missing:
+            return ""
+        images = "image" if self.missing == 1 else "images"
+        return (
+            f"{self.missing} more labeled {images} with a box needed before a cycle: "
+            f"{self.with_box} of {MINIMUM_TRAINING_IMAGES} are there, besides {self.held_out} held out for measuring."
+        )
+
+
+def option(stage: Stage, name: str) -> Any:
+    return stage.config.get(name, BRICKS[LEARNING].options[name])
+
+
+def learner_of(stage: Stage) -> Learner:
+    if stage.brick != LEARNING:
+        raise Conflict(f"{stage.name} is not an active-learning stage.")
+    learner = Learner.objects.select_related("current").filter(stage=stage).first()
+    return learner or Learner.objects.get_or_create(stage=stage)[0]
+
+
+def active_run(stage: Stage) -> Run | None:
+    """The cycle or flush that holds the stage."""
+    held = StageRun.objects.filter(stage=stage, is_active=True, run__status__in=ACTIVE)
+    found = held.select_related("run").first()
+    return found.run if found else None
+
+
+def training_set(stage: Stage, current: Cycle | None) -> TrainingSet:
+    newest = current.last_annotation if current else 0
+    trained = Q(is_held_out=False)
+    figures = Task.objects.filter(project=stage.project_id, in_training_set=True, annotation__isnull=False).aggregate(
+        images=Count("id", filter=trained),
+        with_box=Count("id", filter=trained & ~Q(annotation__labels=[])),
+        held_out=Count("id", filter=Q(is_held_out=True)),
+        new=Count("id", filter=Q(annotation_id__gt=newest)),
+    )
+    return TrainingSet(**figures)
+
+
+def flushable(stage: Stage, current: Cycle | None, threshold: float) -> Flushable:
+    states = stage.tasks.aggregate(
+        waiting=Count("id", filter=Q(state=TaskState.WAITING)), labeled=Count("id", filter=Q(state=TaskState.DONE))
+    )
+    predicted = Prediction.objects.filter(cycle=current, task__stage=stage, task__state=TaskState.WAITING)
+    figures = (
+        predicted.aggregate(all=Count("id"), auto=Count("id", filter=Q(confidence__gte=threshold)))
+        if current
+        else {"all": 0, "auto": 0}
+    )
+    return Flushable(
+        labeled=states["labeled"],
+        auto=figures["auto"],
+        below=figures["all"] - figures["auto"],
+        unpredicted=states["waiting"] - figures["all"],
+    )
