@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from apps.common.crypto import EncryptedTextField
+
 
 class Receipt(models.Model):
     """One step of a run, as somebody did it. Nothing keeps it from being written twice but the run's own guard."""
@@ -10,3 +12,9 @@ class Receipt(models.Model):
     step = models.CharField(max_length=40)
     attempt = models.PositiveIntegerField()
     pid = models.PositiveIntegerField()
+
+
+class Safe(models.Model):
+    """A row with something to hide."""
+
+    secret = EncryptedTextField(blank=True)
