@@ -1,0 +1,105 @@
+"""A small project with an active-learning stage on drawn pictures, and the hands that work in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from apps.accounts.models import Organization, User
+from apps.autolabel import services
+from apps.autolabel.models import Cycle
+from apps.common import jobs
+from apps.common.models import Run, RunStatus, Shard
+from apps.labeling import transitions
+from apps.labeling.models import Task
+from apps.labeling.selection import take_next
+from apps.projects.blueprints import BLUEPRINTS, Choice
+from apps.projects.models import Project, Stage
+from apps.projects.services import create_project
+from apps.taxonomies import services as taxonomies
+from apps.warehouse import services as warehouse
+from apps.warehouse.models import Dataset, Labelset
+from tests.detector.pictures import draw, encode
+
+Box = tuple[int, tuple[float, float, float, float]]
+CLASSES = ["red", "blue"]
+
+
+def boxes_of(number: int) -> list[Box]:
+    """What is drawn on picture `number`: none to three rectangles; every seventh picture is empty."""
+    rng = np.random.default_rng([11, number])
+    count = 0 if number % 7 == 6 else int(rng.integers(1, 4))
+    places = rng.permutation(4)[:count]
+    found: list[Box] = []
+    for place in places:
+        w, h = (float(value) for value in rng.uniform(0.2, 0.4, 2))
+        x, y = (place % 2) / 2 + rng.uniform(0.02, 0.08), (place // 2) / 2 + rng.uniform(0.02, 0.08)
+        found.append((int(rng.integers(2)), (float(x), float(y), w, h)))
+    return found
+
+
+@dataclass
+class Loop:
+    """A project in the middle of its work."""
+
+    project: Project
+    dataset: Dataset
+    labelset: Labelset
+    user: User
+
+    def stage(self, name: str = "ACTIVE_LEARNING") -> Stage:
+        return Stage.objects.select_related("project__organization", "taxonomy").get(project=self.project, name=name)
+
+    def truth(self, task: Task) -> list[dict[str, Any]]:
+        number = int(task.datapoint.name.removesuffix(".png"))
+        return [{"id": f"h{i}", "category": c, "bbox": list(box)} for i, (c, box) in enumerate(boxes_of(number))]
+
+    def send(self, size: int, **more: Any) -> Any:
+        return services.send_batch(self.stage(), size=size, by=self.user, **more)
+
+    def label(self, count: int = 1000, labels: list[dict[str, Any]] | None = None) -> list[Task]:
+        """Label up to `count` tasks of LABEL as they really are, or all alike."""
+        done: list[Task] = []
+        while len(done) < count and (tasks := take_next(stage=self.stage("LABEL"), user=self.user, count=1)):
+            task = tasks[0]
+            said = self.truth(task) if labels is None else labels
+            transitions.submit(task_id=task.uid, user=self.user, labels=said, seconds=1.0, revision=task.revision)
+            done.append(task)
+        return done
+
+    def cycle(self, **more: Any) -> Cycle:
+        """A whole cycle, its jobs called as functions."""
+        cycle = services.trigger_cycle(self.stage(), by=self.user, **more)
+        perform(cycle.run)
+        return Cycle.objects.get(pk=cycle.pk)
+
+    def count(self, stage: str, state: str) -> int:
+        return Task.objects.filter(project=self.project, stage__name=stage, state=state).count()
+
+
+def perform(run: Run | None) -> Run:
+    """Do what a worker would do for a run and its shards."""
+    assert run is not None
+    jobs.execute(run.pk)
+    for shard in Shard.objects.filter(run=run, status=RunStatus.QUEUED).order_by("number"):
+        jobs.execute_shard(shard.pk)
+    return Run.objects.get(pk=run.pk)
+
+
+def make_loop(organization: Organization, user: User, images: int, names: Iterable[str] = CLASSES) -> Loop:
+    dataset = warehouse.create_dataset(organization=organization, name="Pictures", by=user)
+    for number in range(images):
+        picture = io.BytesIO(encode(draw(boxes_of(number))))
+        warehouse.add_upload(dataset=dataset, file=picture, name=f"{number:04}.png", announce=False)
+    taxonomy = taxonomies.create(organization=organization, name="Colors", tree=list(names))
+    labelset = warehouse.create_labelset(organization=organization, name="Labels", taxonomy=taxonomy, by=user)
+    choice = Choice(dataset=dataset, labelset=labelset, taxonomy=taxonomy)
+    stages = BLUEPRINTS["autolabel"].build(choice)
+    project, run = create_project(organization=organization, name="Loop", stages=stages, by=user)
+    jobs.execute(run.pk)
+    project.refresh_from_db()
+    return Loop(project, dataset, labelset, user)
