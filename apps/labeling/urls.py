@@ -2,5 +2,7 @@
 
 from django.urls import URLPattern, URLResolver
 
+from apps.labeling.workspace_urls import urlpatterns as workspace_urlpatterns
+
 app_name = "labeling"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [*workspace_urlpatterns]

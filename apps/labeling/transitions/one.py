@@ -123,9 +123,9 @@ def resolve_problem(*, task_id: UUID, by: User, text: str = "", to_reporter: boo
         task = locked(task_id)
         if task.state != TaskState.PROBLEM:
             raise Conflict("No problem is reported on this task.", task_state=task.state)
+        Comment.objects.filter(task=task, resolved_at=None).update(resolved_at=timezone.now())
         if text.strip():
             Comment.objects.create(task=task, author=by, stage_name=task.stage.name, text=text.strip())
-        Comment.objects.filter(task=task, resolved_at=None).update(resolved_at=timezone.now())
         task.state = TaskState.WAITING
         task.reserved_for = task.reserved_for if to_reporter else None
         task.revision += 1
