@@ -31,7 +31,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(
-        name="tiny", size=128, width=48, frozen_blocks=5, batch=4, min_steps=60, max_steps=90, steps_per_image=0.5,
+        name="tiny", size=128, width=48, frozen_blocks=8, batch=4, min_steps=80, max_steps=120, steps_per_image=0.5,
         learning_rate=6e-3, mosaic=0.0, plain_share=0.5, scale=(0.9, 1.1),
     ),
     "cpu": Preset(

@@ -14,7 +14,7 @@ from tests.detector.conftest import CLASSES
 from tests.detector.pictures import sample
 
 
-def heart(trained: Trained, samples: list[Sample], cut: float = 0.3) -> list[float]:
+def heart(trained: Trained, samples: list[Sample], cut: float = 0.4) -> list[float]:
     """The agreement on each sample."""
     detector = Detector(trained.onnx, threads=1)
     raws = list(detector.predict([(each.key, each.source) for each in samples]))
