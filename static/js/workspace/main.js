@@ -49,7 +49,7 @@ const withText = (dialog, verb, field) => async () => {
 
 async function rejectTask() {
   const reason = flow.task && await ask("reject");
-  if (reason) await flow.submit({ verb: "reject", extra: { reason }, settle: false });
+  if (reason) await flow.submit({ verb: "reject", extra: { comment: reason }, settle: false });
 }
 
 const work = {
