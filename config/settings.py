@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.common.http.ConflictMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -185,18 +186,55 @@ LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+# Where mail reaches people, an address counts only once verified; on the console nobody would find the link.
+ACCOUNT_EMAIL_VERIFICATION = env.choice(
+    "EMAIL_VERIFICATION", "mandatory" if env.text("EMAIL_HOST") else "optional", ("mandatory", "optional")
+)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "apps.accounts.forms.LoginForm",
+    "signup": "apps.accounts.forms.SignupForm",
+    "reset_password": "apps.accounts.forms.ResetPasswordForm",
+    "add_email": "apps.accounts.forms.AddEmailForm",
+}
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_IS_TLS else "http"
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.boolean("BEHIND_PROXY", default=False) else 0
+MFA_TOTP_ISSUER = "Winnow"
 USERSESSIONS_TRACK_ACTIVITY = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 OWNER_EMAIL = env.text("OWNER_EMAIL", "owner@example.com")
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invited"))
 ORGANIZATIONS_OWNED_LIMIT = env.integer("ORGANIZATIONS_OWNED_LIMIT", 1)
+INVITATION_DAYS = env.integer("INVITATION_DAYS", 7)
+INVITATIONS_PER_HOUR = env.integer("INVITATIONS_PER_HOUR", 100)
 
-EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+# Sign-in through an OpenID Connect provider, when one is named.
+OIDC_SERVER_URL = env.text("OIDC_SERVER_URL")
+SOCIALACCOUNT_ADAPTER = "apps.accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = env.boolean("OIDC_TRUST_EMAIL", default=False)
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+_OIDC_APP: dict[str, Any] = {
+    "provider_id": "oidc",
+    "name": env.text("OIDC_NAME", "single sign-on"),
+    "client_id": env.text("OIDC_CLIENT_ID"),
+    "secret": env.text("OIDC_CLIENT_SECRET"),
+    "settings": {"server_url": OIDC_SERVER_URL},
+}
+_OIDC_ORIGIN = ["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL))] if OIDC_SERVER_URL else []
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {"APPS": [_OIDC_APP] if OIDC_SERVER_URL else [], "OAUTH_PKCE_ENABLED": True}
+}
+
+_MAIL = "smtp" if env.text("EMAIL_HOST") else "console"
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", f"django.core.mail.backends.{_MAIL}.EmailBackend")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
@@ -241,7 +279,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "img-src": [SELF, "blob:", "data:", *env.words("CSP_IMG_SRC")],
         "object-src": ["'none'"],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *_OIDC_ORIGIN],
         "frame-ancestors": ["'none'"],
     }
 }

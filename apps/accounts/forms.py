@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.account import forms as account_forms
+from allauth.core import context
 from django import forms
 
-from apps.accounts.models import Organization, Theme, User
+from apps.accounts import invitations
+from apps.accounts.models import ApiKey, Organization, Role, Theme, User
+
+INVITABLE = [(Role.LABELER.value, "Labeler"), (Role.ADMIN.value, "Admin")]
 
 
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -26,3 +33,77 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=Theme.choices)
     next = forms.CharField(required=False)
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=INVITABLE, initial=Role.LABELER.value)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=INVITABLE)
+
+
+class ConfirmNameForm(forms.Form):
+    """The organization's name, typed to confirm its deletion."""
+
+    confirmation = forms.CharField()
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.organization = organization
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if typed != self.organization.name:
+            raise forms.ValidationError("That is not the organization's name. Nothing was deleted.")
+        return typed
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = ApiKey
+        fields = ["name"]
+        help_texts = {"name": "What the key is for, so that you know later which one to revoke."}
+
+
+class AuditFilterForm(forms.Form):
+    verb = forms.ChoiceField(label="What", required=False)
+    actor = forms.ModelChoiceField(User.objects.none(), label="Who", required=False, empty_label="Anybody")
+    q = forms.CharField(label="Search", required=False, max_length=100)
+
+
+class _EmailLabel:
+    """allauth's forms, with the field named as everywhere else."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, forms.Field] = self.fields  # type: ignore[attr-defined]
+        for field in fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        fields["login" if "login" in fields else "email"].label = "E-mail"
+
+
+class LoginForm(_EmailLabel, account_forms.LoginForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordForm(_EmailLabel, account_forms.ResetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class AddEmailForm(_EmailLabel, account_forms.AddEmailForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "New e-mail"
+
+
+class SignupForm(_EmailLabel, account_forms.SignupForm):  # type: ignore[misc]
+    """Whoever came by an invitation's link finds its address filled in; the link has verified it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invitation = invitations.remembered(context.request.session)
+        if self.invitation:
+            self.fields["email"].initial = self.invitation.email
+            self.fields["email"].disabled = True

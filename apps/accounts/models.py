@@ -86,9 +86,14 @@ class Role(models.TextChoices):
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def of(self, user: Any) -> MembershipQuerySet:
         """A person's memberships, by the name of the organization."""
-        return self.filter(user=user.pk, organization__deleting_at=None).select_related("organization").order_by(
-            "organization__name", "pk"
-        )
+        mine = self.filter(user=user.pk, organization__deleting_at=None)
+        return mine.select_related("organization").order_by("organization__name", "pk")
+
+    def with_sizes(self) -> MembershipQuerySet:
+        """Each with the number of members of its organization."""
+        everybody = Membership.objects.filter(organization=models.OuterRef("organization")).order_by()
+        counted = everybody.values("organization").annotate(n=models.Count("pk")).values("n")
+        return self.annotate(members=models.Subquery(counted))
 
 
 class Membership(models.Model):

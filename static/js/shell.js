@@ -82,7 +82,18 @@ export function toast(text) {
   setTimeout(() => line.remove(), 6000);
 }
 
+// <select data-submit> sends its form when another option is chosen.
+function onChange(event) {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+}
+
+function onFocus(event) {
+  if (event.target.matches("[data-select]")) event.target.select();
+}
+
 export function mountShell(root) {
+  root.addEventListener("change", onChange);
+  root.addEventListener("focusin", onFocus);
   root.addEventListener("submit", switchTheme);
   root.addEventListener("click", onClick);
   root.addEventListener("keydown", onKey);

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.accounts import services
+from apps.accounts import invitations, services
 from apps.accounts.access import Can, enter
 from apps.accounts.forms import OrganizationForm
 from apps.accounts.models import Membership
@@ -39,5 +39,12 @@ def organizations(request: HtmxRequest) -> HttpResponse:
         else:
             messages.success(request, f"{created.name} is ready.")
             return redirect("projects:list", created.slug)
-    context = {"form": form, "mine": Membership.objects.of(request.user)}
+    context = {
+        "form": form,
+        "mine": Membership.objects.of(request.user).with_sizes(),
+        "may_create": services.may_create_organization(request.user),
+        "waiting": invitations.waiting_for(request.user),
+        "is_verified": invitations.has_verified_address(request.user),
+        "deletions": services.deletions_of(request.user),
+    }
     return render(request, "accounts/organizations.html", context, status=422 if form.errors else 200)

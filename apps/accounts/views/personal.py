@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -44,3 +45,12 @@ def profile(request: HtmxRequest) -> HttpResponse:
         messages.success(request, "Your profile is saved.")
         return redirect("accounts:profile")
     return render(request, "accounts/profile.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+def end_session(request: HtmxRequest, session: int) -> HttpResponse:
+    """Log out one of one's own other sessions."""
+    found = get_object_or_404(UserSession.objects.filter(user=request.user), pk=session)
+    found.end()
+    messages.success(request, "That session is ended.")
+    return redirect("usersessions_list")
