@@ -34,11 +34,10 @@ def pipeline_of(project_id: int) -> list[Stage]:
 
 
 def locked(task_id: UUID) -> Task:
-    task = (
-        Task.objects.select_for_update(of=("self",))
-        .select_related("project", "stage__taxonomy", "annotation")
-        .get(uid=task_id)
-    )
+    """The task, locked. Without a join: a row whose stage changes while this waits would fall out of it."""
+    task = Task.objects.select_for_update().get(uid=task_id)
+    task.stage = Stage.objects.select_related("taxonomy", "project").get(pk=task.stage_id)
+    task.project = task.stage.project
     if task.project.status in (Project.Status.ARCHIVED, Project.Status.REMOVING):
         raise Conflict(f"The project {task.project.name} is {task.project.get_status_display().lower()}.")
     return task
