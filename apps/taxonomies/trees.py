@@ -28,6 +28,11 @@ class Node:
     attributes: list[dict[str, Any]] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
 
+    @property
+    def swatch(self) -> int:
+        """The color it has unless one was chosen."""
+        return (self.class_id or 0) % COLORS
+
 
 class TreeErrors(ValueError):
     """Everything that is wrong with a tree at once."""
