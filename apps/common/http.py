@@ -13,6 +13,8 @@ from apps.common.paging import KeyPage, page_by_key
 if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
 
+    from apps.accounts.models import Membership
+
 __all__ = ["Conflict", "ConflictMiddleware", "HtmxRequest", "KeyPage", "is_fragment", "page_by_key"]
 
 
@@ -21,6 +23,7 @@ class HtmxRequest(HttpRequest):
 
     htmx: HtmxDetails
     user: Any
+    membership: Membership  # after accounts.access.enter
 
 
 class Conflict(Exception):

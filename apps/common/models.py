@@ -8,6 +8,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 
@@ -66,6 +67,9 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} ({self.status})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("common:run", args=[self.organization.slug, self.uid]) if self.organization else ""
 
     @property
     def is_active(self) -> bool:
