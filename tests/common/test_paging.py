@@ -62,4 +62,3 @@ def test_links_keep_the_filters_and_replace_the_cursor(users: list[User]) -> Non
     first = page_by_key(User.objects.all(), ("id",), size=2)
     request = RequestFactory().get("/", {"q": "a b", "after": "old", "before": "older"})
     assert first.links(request) == {"previous": "", "next": f"?q=a+b&after={first.next}"}
-
