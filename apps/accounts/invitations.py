@@ -102,13 +102,11 @@ def waiting_for(user: User) -> InvitationQuerySet:
     """Open invitations of a person's address; none as long as the address is not verified."""
     if not has_verified_address(user):
         return Invitation.objects.none()
-    return (
-        Invitation.objects.open().filter(email__iexact=user.email).select_related("organization", "invited_by")
-    )
+    return Invitation.objects.open().filter(email__iexact=user.email).select_related("organization", "invited_by")
 
 
 def has_verified_address(user: User) -> bool:
-    return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists())
 
 
 def verify_address(user: User) -> None:

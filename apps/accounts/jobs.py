@@ -15,7 +15,8 @@ def delete_organization(handle: Handle) -> dict[str, Any]:
 
     Started again after an interruption it goes on with what is left.
     """
-    organization = Organization.objects.filter(pk=handle.run.target, deleting_at__isnull=False).first()
+    closed = Organization.objects.filter(deleting_at__isnull=False)
+    organization = closed.filter(pk=handle.run.target or 0).first()
     if organization is None:
         return {"name": handle.run.params["name"]}
     handle.progress(0, 0, "deleting stored objects")

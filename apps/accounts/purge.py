@@ -52,7 +52,7 @@ def _references(target: type[models.Model], optional: bool) -> list[tuple[type[m
         (model, field)
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.concrete_fields
-        if field.is_relation
+        if isinstance(field, models.ForeignKey)
         and field.related_model is target
         and (optional or not field.null)
         and field.remote_field.on_delete is not models.SET_NULL

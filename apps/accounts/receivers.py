@@ -34,6 +34,4 @@ def tell_organizations(
 
     before = from_email_address.email if from_email_address else user.email
     for membership in user.memberships.all():
-        audit.record(
-            membership.organization_id, user, "changed address", before, to=to_email_address.email
-        )
+        audit.record(membership.organization_id, user, "changed address", before, to=to_email_address.email)

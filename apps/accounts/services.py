@@ -81,7 +81,8 @@ def remove_member(*, membership: Membership, actor: User) -> None:
     if member.role == Role.OWNER:
         raise Conflict("The owner cannot leave or be removed; transfer ownership first, or delete the organization.")
     organization_id, user_id = member.organization_id, member.user_id
-    member.user.api_keys.filter(organization_id=organization_id).delete()
+    keys = member.user.api_keys.filter(organization_id=organization_id, revoked_at=None)
+    keys.update(revoked_at=timezone.now())
     member.delete()
     audit.record(organization_id, actor, "left" if leaving else "removed", member.user.email, role=member.role)
     _tell_membership_ended(organization_id, user_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.test import Client
+from django.urls import reverse
 
 from apps.accounts.models import Membership, Organization, User
 
@@ -25,8 +26,9 @@ def test_an_owner_sees_all_of_the_sidebar(client_of: ClientOf, owner: User) -> N
 
 
 def test_a_stranger_gets_404_where_a_labeler_gets_403(client_of: ClientOf, labeler: User, stranger: User) -> None:
-    assert client_of(labeler).get("/o/acme/warehouse/datasets/").status_code == 403
-    assert client_of(stranger).get("/o/acme/warehouse/datasets/").status_code == 404
+    datasets = reverse("warehouse:datasets", args=["acme"])
+    assert client_of(labeler).get(datasets).status_code == 403
+    assert client_of(stranger).get(datasets).status_code == 404
 
 
 def test_a_page_of_an_ended_session_goes_to_the_login(organization: Organization) -> None:

@@ -23,9 +23,7 @@ def settings(request: HtmxRequest, org: str) -> HttpResponse:
     organization = enter(request, org, Can.DELETE_ORGANIZATION)
     form = OrganizationForm(request.POST or None, initial={"name": organization.name})
     if request.method == "POST" and form.is_valid():
-        services.rename_organization(
-            organization=organization, name=form.cleaned_data["name"], actor=request.user
-        )
+        services.rename_organization(organization=organization, name=form.cleaned_data["name"], actor=request.user)
         messages.success(request, "The organization is renamed. Its address in links stays as it is.")
         return redirect("accounts:settings", org)
     return render(request, "accounts/settings.html", {"form": form}, status=422 if form.errors else 200)
@@ -100,5 +98,5 @@ def revoke_api_key(request: HtmxRequest, org: str, key: int) -> HttpResponse:
 
 def _visible_keys(request: HtmxRequest, organization: Organization) -> Any:
     keys = ApiKey.objects.filter(organization=organization, revoked_at=None).select_related("user").order_by("-pk")
-    manager = allows(request.membership.role, Can.MANAGE_MEMBERS)  # type: ignore[attr-defined]
+    manager = allows(request.membership.role, Can.MANAGE_MEMBERS)
     return keys if manager else keys.filter(user=request.user)
