@@ -102,6 +102,7 @@ class Handle:
     def guard(self) -> Iterator[None]:
         """A transaction that only the attempt which has the run can make; raises Superseded or Canceled before it."""
         with transaction.atomic():
+            limit_idling()
             self._write()
             yield
             self._write()
@@ -169,6 +170,7 @@ class ShardHandle:
     def guard(self) -> Iterator[None]:
         """A transaction that only the attempt which has the shard can make; `finish` inside it is part of it."""
         with transaction.atomic():
+            limit_idling()
             self._write()
             yield
             if self.is_last is None:
@@ -214,6 +216,15 @@ class ShardHandle:
             if row is None:
                 raise lost(self.run.pk)
         return bool(row[0] == 0)
+
+
+def limit_idling() -> None:
+    """A job that hangs in the middle of a transaction would keep its run from everybody: PostgreSQL ends it then."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
+            [f"{settings.RUN_STALE_SECONDS * 1000:.0f}ms"],
+        )
 
 
 def lost(run_id: int) -> Stopped:

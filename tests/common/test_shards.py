@@ -8,7 +8,7 @@ from apps.common import runs
 from apps.common.handles import Canceled, Superseded
 from apps.common.jobs import execute, execute_shard
 from apps.common.models import Run, RunStatus, Shard
-from tests.common.test_runs import receipts, started
+from tests.common.test_runs import receipts
 
 pytestmark = pytest.mark.django_db
 

@@ -21,6 +21,8 @@ def steps(handle: Handle) -> dict[str, int]:
         if str(number) not in present:
             with handle.guard():
                 sign(handle.run, str(number), handle.attempt)
+                if number == params.get("hang_at"):
+                    hang_at(Path(params["gate"]))
         handle.progress(number + 1, params["steps"], "stepping")
     return {"steps": params["steps"]}
 
@@ -70,6 +72,13 @@ def wait_at(gate: Path, handle: Handle | ShardHandle) -> None:
     gate.with_suffix(f".{os.getpid()}").touch()
     while not gate.exists():
         handle.beat()
+        time.sleep(0.05)
+
+
+def hang_at(gate: Path) -> None:
+    """As `wait_at`, but in the middle of a transaction, where no heartbeat can be seen."""
+    gate.with_suffix(f".{os.getpid()}").touch()
+    while not gate.exists():
         time.sleep(0.05)
 
 

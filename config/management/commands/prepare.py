@@ -1,4 +1,4 @@
-"""manage.py prepare: migrations, static files, and on an empty database the first owner."""
+"""manage.py prepare: migrations, interrupted runs, static files, and on an empty database the first owner."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from apps.accounts.models import Membership, Organization, Role, User
+from apps.common.runs import requeue_interrupted
 
 # Any number will do, as long as every `prepare` on the same database takes the same.
 LOCK = 7_294_100_001
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         call_command("migrate", interactive=False, verbosity=0)
+        requeue_interrupted()
         call_command("collectstatic", interactive=False, verbosity=0)
         password = secrets.token_urlsafe(12)
         owner = make_owner(settings.OWNER_EMAIL, password)

@@ -1,0 +1,65 @@
+"""Log lines carry the request and the run they belong to."""
+
+import json
+import logging
+
+import pytest
+
+from apps.common.logs import JsonFormatter, request_id, run_context
+
+
+def line_of(**more):
+    record = logging.makeLogRecord({"name": "winnow", "levelname": "INFO", "msg": "%s done", "args": ("it",), **more})
+    return json.loads(JsonFormatter().format(record))
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "winnow.request")
+    caplog.handler.setFormatter(JsonFormatter())
+    return lambda: [json.loads(line) for line in caplog.text.splitlines() if line.startswith("{")]
+
+
+def test_a_line_is_one_json_object():
+    line = line_of(labels=3)
+    assert (line["message"], line["level"], line["logger"], line["labels"]) == ("it done", "INFO", "winnow", 3)
+    assert "request" not in line and "run" not in line
+
+
+def test_a_failure_carries_its_trace_on_the_same_line():
+    try:
+        raise ValueError("what was wrong")
+    except ValueError as error:
+        text = JsonFormatter().format(logging.makeLogRecord({"exc_info": (ValueError, error, error.__traceback__)}))
+    assert "\n" not in text
+    assert "what was wrong" in json.loads(text)["trace"]
+
+
+def test_lines_of_a_job_carry_its_run():
+    with run_context(17):
+        assert line_of()["run"] == "17"
+    assert "run" not in line_of()
+
+
+def test_a_request_is_logged_once_with_its_id_and_user(client_of, owner, lines):
+    response = client_of(owner).get("/accounts/email/", headers={"X-Request-ID": "probe-1"})
+    assert response["X-Request-ID"] == "probe-1"
+    (line,) = lines()
+    assert (line["request"], line["user"], line["status"]) == ("probe-1", owner.pk, response.status_code)
+    assert (line["method"], line["path"]) == ("GET", "/accounts/email/")
+
+
+def test_requests_get_different_ids_of_our_own(client, lines):
+    ids = {client.get("/accounts/login/")["X-Request-ID"] for _ in range(3)}
+    assert len(ids) == 3
+    assert request_id.get() == ""
+
+
+@pytest.mark.parametrize("given", ["with space", "x" * 65, 'quote"', "line\nbreak"])
+def test_a_strange_id_is_replaced(client, given):
+    assert client.get("/healthz", headers={"X-Request-ID": given})["X-Request-ID"] != given
+
+
+def test_an_address_never_logs_its_query(client, db, lines):
+    client.get("/accounts/login/?token=hidden")
+    assert all("hidden" not in json.dumps(line) for line in lines())
