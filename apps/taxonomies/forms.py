@@ -17,7 +17,7 @@ class TreeField(forms.CharField):
 
     widget = forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "code", "placeholder": _EXAMPLE})
 
-    def clean(self, value: object) -> list[Node]:  # type: ignore[override]
+    def clean(self, value: object) -> list[Node]:
         text = super().clean(value)
         try:
             return trees.from_json(json.loads(text)) if text.lstrip()[:1] in {"[", "{"} else trees.from_lines(text)

@@ -55,16 +55,17 @@ def new(request: HtmxRequest, org: str) -> HttpResponse:
 def taxonomy(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     row = get_object_or_404(organization.taxonomies, pk=pk)
+    versions = list(organization.taxonomies.filter(name=row.name).order_by("-version"))
     context = {
         "taxonomy": row,
         "nodes": services.nodes(row),
         "size": row.categories.count(),
-        "versions": organization.taxonomies.filter(name=row.name).order_by("-version"),
+        "versions": versions,
+        "newest": versions[0],
         "labelsets": row.labelsets.order_by("name")[:50],
         "projects": sorted(set(row.stages.values_list("project__name", flat=True))),
         "tab": "taxonomies",
     }
-    context["newest"] = context["versions"][0]
     return render(request, "taxonomies/taxonomy.html", context)
 
 

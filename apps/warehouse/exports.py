@@ -44,8 +44,10 @@ def classes_of(labelset: Labelset) -> list[Class]:
 def items(entries: Entries, *, with_labels: bool) -> Iterator[Item]:
     """The entries in the order of their keys, by a server-side cursor."""
     columns = (*_COLUMNS, "labels") if with_labels else _COLUMNS
-    for row in entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE):
-        yield Item(*row) if with_labels else Item(*row, [])
+    rows: Iterator[tuple[Any, ...]] = entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE)
+    without: tuple[Any, ...] = () if with_labels else ([],)
+    for row in rows:
+        yield Item(*row, *without)
 
 
 def write_coco(labelset: Labelset, entries: Entries) -> Iterator[bytes]:

@@ -11,6 +11,11 @@ from apps.taxonomies.models import Taxonomy
 from apps.warehouse.models import Import
 
 
+def sentences(form: forms.Form) -> str:
+    """Everything that is wrong with a form, where only a text can be shown."""
+    return " ".join(str(error) for errors in form.errors.values() for error in errors)
+
+
 class DatasetForm(forms.Form):
     name = forms.CharField(max_length=80)
     description = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))

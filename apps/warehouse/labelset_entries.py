@@ -67,4 +67,4 @@ def upsert_from(labelset_id: int, select: str, params: Sequence[Any] = ()) -> in
     statement = _UPSERT.format(rows=select, columns=_COLUMNS)
     with connection.cursor() as cursor:
         cursor.execute(statement, [labelset_id, *params])
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -36,12 +36,13 @@ class BadPicture(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header says: width and height as displayed (EXIF applied), and whether that turns the picture."""
+    """What the header says: width and height upright, how it is turned, and whether every browser turns it so."""
 
     width: int
     height: int
     format: str
     orientation: int
+    turned_by_all: bool = True
 
     @property
     def extension(self) -> str:
@@ -54,7 +55,11 @@ class Header:
     @property
     def needs_rendition(self) -> bool:
         """Whether browsers cannot show it, or should not have to."""
-        return self.format not in _SHOWABLE or self.width * self.height > SHOWABLE_PIXELS
+        return (
+            self.format not in _SHOWABLE
+            or self.width * self.height > SHOWABLE_PIXELS
+            or (self.orientation != 1 and not self.turned_by_all)
+        )
 
 
 def probe(file: BinaryIO) -> Header:
@@ -64,7 +69,14 @@ def probe(file: BinaryIO) -> Header:
         width, height = image.size
         if orientation in _SIDEWAYS:
             width, height = height, width
-        return Header(width, height, str(image.format), orientation)
+        return Header(width, height, str(image.format), orientation, _is_turned_by_all(image, orientation))
+
+
+def _is_turned_by_all(image: Image.Image, orientation: int) -> bool:
+    """Browsers agree about the EXIF of a JPEG alone: not about other kinds of files, nor about XMP, which Pillow reads."""
+    exif = Image.Exif()
+    exif.load(image.info.get("exif", b""))
+    return image.format in {"JPEG", "MPO"} and exif.get(_ORIENTATION, 1) == orientation
 
 
 @contextlib.contextmanager
@@ -128,4 +140,5 @@ def _gray(image: Image.Image) -> npt.NDArray[np.uint8]:
     if image.format == "PNG":
         return (wide / 256).clip(0, 255).astype(np.uint8)
     low, high = float(np.nanmin(wide)), float(np.nanmax(wide))
-    return np.nan_to_num((wide - low) * (255 / max(high - low, 1e-9))).clip(0, 255).astype(np.uint8)
+    stretched = np.nan_to_num((wide - low) * (255 / max(high - low, 1e-9)))
+    return np.asarray(stretched.clip(0, 255), dtype=np.uint8)

@@ -50,7 +50,7 @@ class CocoFile:
         ordered = sorted(self.categories.items())
         ids = {name: number for number, (_, (name, _)) in enumerate(ordered)}
         nodes = {name: Node(name, number) for name, number in ids.items()}
-        roots = []
+        roots: list[Node] = []
         for _, (name, parent) in ordered:
             siblings = nodes[parent].children if parent in nodes and parent != name else roots
             siblings.append(nodes[name])

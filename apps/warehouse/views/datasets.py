@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import Can, enter
 from apps.common.http import HtmxRequest, is_fragment
 from apps.warehouse import services
-from apps.warehouse.forms import DatapointFilter, DatasetForm
+from apps.warehouse.forms import DatapointFilter, DatasetForm, sentences
 from apps.warehouse.models import Datapoint, Dataset
 from apps.warehouse.paging import page
 
@@ -101,6 +101,6 @@ def edit_dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
             services.edit(row, **form.cleaned_data)
         except ValidationError as error:
             form.add_error(None, error)
-    for errors in form.errors.values():
-        messages.error(request, " ".join(errors))
+    if form.errors:
+        messages.error(request, sentences(form))
     return redirect("warehouse:dataset", organization.slug, pk)

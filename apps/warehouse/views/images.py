@@ -29,7 +29,7 @@ def image(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
         return HttpResponse(str(error), status=502, content_type="text/plain")
     if url:
         return _redirect(url)
-    return _stream(request, datapoint, datapoint.rendition or datapoint.path)
+    return _stream(request, datapoint.rendition or datapoint.path)
 
 
 @require_GET
@@ -38,7 +38,7 @@ def thumbnail(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBas
     if not datapoint.thumbnail:
         raise Http404("There is no thumbnail.")
     url = storages.own_url(datapoint.thumbnail)
-    return _redirect(url) if url else _stream(request, datapoint, datapoint.thumbnail)
+    return _redirect(url) if url else _stream(request, datapoint.thumbnail)
 
 
 def _visible(request: HtmxRequest, org: str, uid: uuid.UUID) -> Datapoint:
@@ -46,7 +46,7 @@ def _visible(request: HtmxRequest, org: str, uid: uuid.UUID) -> Datapoint:
     organization = enter(request, org, Can.SEE_IMAGES)
     found = Datapoint.objects.filter(dataset__organization=organization).select_related("storage", "dataset")
     datapoint = get_object_or_404(found, uid=uid)
-    role = request.membership.role  # type: ignore[attr-defined]
+    role = request.membership.role
     if not allows(role, Can.SEE_WAREHOUSE) and not datapoint.tasks.exists():
         raise Http404("No such image in a project.")
     return datapoint
@@ -59,9 +59,9 @@ def _redirect(url: str) -> HttpResponse:
     return response
 
 
-def _stream(request: HtmxRequest, datapoint: Datapoint, path: str) -> HttpResponseBase:
+def _stream(request: HtmxRequest, path: str) -> HttpResponseBase:
     """From the platform's own folder. Its bytes never change under a path, so the path is the ETag."""
-    etag = f'"{datapoint.uid}-{PurePosixPath(path).stem[-8:]}"'
+    etag = f'"{path.replace("/", "-")}"'
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response is None:
         suffix = PurePosixPath(path).suffix.lstrip(".")

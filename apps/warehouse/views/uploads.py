@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.access import Can, enter
 from apps.common.http import HtmxRequest
 from apps.warehouse import services
-from apps.warehouse.forms import FileForm
+from apps.warehouse.forms import FileForm, sentences
 from apps.warehouse.models import Import
 from apps.warehouse.services import UploadError
 
@@ -39,7 +39,7 @@ def upload_file(request: HtmxRequest, org: str, pk: int) -> JsonResponse:
     row = get_object_or_404(rows.select_related("dataset__organization"), pk=pk)
     form = FileForm(request.POST, request.FILES)
     if not form.is_valid():
-        return JsonResponse({"reason": " ".join(sum(form.errors.values(), []))}, status=422)
+        return JsonResponse({"reason": sentences(form)}, status=422)
     file, name = form.cleaned_data["file"], form.cleaned_data["name"]
     try:
         datapoint = services.add_upload(dataset=row.dataset, file=file, name=name, import_row=row)

@@ -12,6 +12,7 @@ async function send(url, { file, name }) {
     const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } });
     if (answer.ok && !answer.redirected) return null;
     const said = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
+    if (answer.status === 413) return said.reason ?? "The file is larger than this server accepts.";
     return said.reason ?? (answer.redirected ? "Your session has ended: log in again, then try again." : `The server answered ${answer.status}.`);
   } catch {
     return "The connection broke before the file was in.";
