@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +64,25 @@ def pictures(count: int, *, seed: int = 0, shares: Sequence[float] = COMMON) -> 
     """The same `count` pictures for the same seed, one at a time."""
     for index in range(count):
         yield picture(index, seed=seed, shares=shares)
+
+
+def write(folder: Path, count: int, *, seed: int = 0, shares: Sequence[float] = COMMON, first: int = 0) -> Path:
+    """Pictures as files, and their truth as the COCO file whose path is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for index in range(first, first + count):
+        made = picture(index, seed=seed, shares=shares)
+        (folder / made.name).write_bytes(made.jpeg)
+        images.append({"id": index + 1, "file_name": made.name, "width": made.width, "height": made.height})
+        for part in made.parts:
+            row = {"image_id": index + 1, "category_id": CLASSES.index(part.name) + 1, "bbox": list(part.box)}
+            area = part.box[2] * part.box[3]
+            annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
+    categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]
+    path = folder / f"{first}-{first + count - 1}.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
 
 
 def picture(index: int, *, seed: int = 0, shares: Sequence[float] = COMMON) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ from apps.warehouse.storages import image_source
 
 TRAINING, CALIBRATING, PREDICTING, RANKING = "Training", "Calibrating", "Predicting", "Ranking"
 LONGEST_REASON = 300
+
+# It reports every step of every evaluation.
+logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
 
 
 def class_ids(stage: Stage) -> list[int]:

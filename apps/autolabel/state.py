@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q
 
-from apps.autolabel.models import Cycle, Learner, Prediction, StageRun
+from apps.autolabel import quality
+from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
 from apps.common.http import Conflict
 from apps.common.models import ACTIVE, Run
 from apps.labeling.models import Task, TaskState
 from apps.projects.bricks import BRICKS, LEARNING
 from apps.projects.models import Stage
+from apps.taxonomies import labels as label_json
 
 MINIMUM_TRAINING_IMAGES = 10
 
@@ -102,3 +105,25 @@ def flushable(stage: Stage, current: Cycle | None, threshold: float) -> Flushabl
         below=figures["all"] - figures["auto"],
         unpredicted=states["waiting"] - figures["all"],
     )
+
+
+def flush_levels(stage: Stage, cycle: Cycle) -> list[quality.Level]:
+    """What a flush would auto-label at every threshold."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT least(floor(p.confidence * %s)::int, %s), count(*), sum(p.confidence)
+            FROM autolabel_prediction p JOIN labeling_task t ON t.id = p.task_id
+            WHERE p.cycle_id = %s AND t.stage_id = %s AND t.state = 'waiting' GROUP BY 1
+            """,
+            [quality.BINS, quality.BINS, cycle.pk, stage.pk],
+        )
+        bins = [quality.Bin(*row) for row in cursor.fetchall()]
+    return quality.levels(bins, stage.tasks.filter(state=TaskState.WAITING).count())
+
+
+def check_result(check: FlushCheck) -> quality.Measured:
+    """Agreement of the checked predictions with what people have said so far."""
+    found = Task.objects.filter(batch=check.batch, annotation__source="human", prelabel__isnull=False)
+    pairs = found.values_list("prelabel__labels", "annotation__labels")
+    return quality.measure([label_json.agreement(predicted, human) for predicted, human in pairs])

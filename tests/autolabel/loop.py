@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from apps.accounts.models import Organization, User
-from apps.autolabel import services
+from apps.autolabel import files, services
 from apps.autolabel.models import Cycle
-from apps.common import jobs
+from apps.common import jobs, runs
 from apps.common.models import Run, RunStatus, Shard
+from apps.detector.types import Trained
 from apps.labeling import transitions
-from apps.labeling.models import Task
+from apps.labeling.models import Annotation, Task
 from apps.labeling.selection import take_next
 from apps.projects.blueprints import BLUEPRINTS, Choice
 from apps.projects.models import Project, Stage
@@ -71,9 +73,17 @@ class Loop:
             done.append(task)
         return done
 
-    def cycle(self, **more: Any) -> Cycle:
-        """A whole cycle, its jobs called as functions."""
+    def cycle(self, model: Trained | None = None, **more: Any) -> Cycle:
+        """A whole cycle, its jobs called as functions; with a model it goes on as if broken off after training."""
         cycle = services.trigger_cycle(self.stage(), by=self.user, **more)
+        if model:
+            name = f"{self.project.pk}/cycle-{cycle.number}"
+            files.keep(model.onnx, f"{name}.onnx")
+            files.keep(model.checkpoint, f"{name}.pt")
+            newest = Annotation.objects.order_by("pk").last()
+            Cycle.objects.filter(pk=cycle.pk).update(
+                model_path=f"{name}.onnx", checkpoint_path=f"{name}.pt", last_annotation=newest.pk if newest else 0
+            )
         perform(cycle.run)
         return Cycle.objects.get(pk=cycle.pk)
 
@@ -84,7 +94,8 @@ class Loop:
 def perform(run: Run | None) -> Run:
     """Do what a worker would do for a run and its shards."""
     assert run is not None
-    jobs.execute(run.pk)
+    with contextlib.suppress(runs.Failure):
+        jobs.execute(run.pk)
     for shard in Shard.objects.filter(run=run, status=RunStatus.QUEUED).order_by("number"):
         jobs.execute_shard(shard.pk)
     return Run.objects.get(pk=run.pk)
