@@ -104,7 +104,7 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "mfa_download_recovery_codes": Personal(also=NOT_FOUND),  # for whoever has it
     "socialaccount_connections": Personal(),
     "usersessions_list": Personal(),
-    "socialaccount_login_error": Personal(),
+    "socialaccount_login_error": Personal(also=frozenset({401})),
     "accounts/social/login/cancelled/": Personal(),
     "accounts/social/login/error/": Personal(),
     "accounts/social/signup/": Personal(),
