@@ -13,7 +13,7 @@ TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 CPU_INDEX := $(if $(shell command -v nvidia-smi),,$(filter Linux,$(shell uname -s)))
 # Values that only checks need: nothing is served with them.
 CHECK_ENV := SECRET_KEY=$${SECRET_KEY:-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLM} \
-	DATABASE_URL=$${DATABASE_URL:-postgresql:///checks-only}
+	DATABASE_URL=$${DATABASE_URL:-postgresql:///checks-only} DATABASE_POOL=false
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 14

@@ -52,8 +52,8 @@ class Postgres:
 
     def prepare(self) -> None:
         """Everything that must be so before the server can start: folder, cluster, no other server on it."""
-        make_private_folder(self.home, self._uid)
         self._check_reachable()
+        make_private_folder(self.home, self._uid)
         self._check_version()
         if not (self.data / "PG_VERSION").is_file():
             self._initialize()
@@ -116,7 +116,7 @@ class Postgres:
         return True
 
     def _check_reachable(self) -> None:
-        if self.account and (closed := _closed_folder(self.home, self.account)):
+        if self.account and (closed := closed_folder(self.home, self.account)):
             raise ServiceError(
                 f"PostgreSQL does not run as root, and its user {self.account.pw_name} may not enter {closed}: "
                 f"set WINNOW_VAR to a folder it can reach, such as WINNOW_VAR={ELSEWHERE}."
@@ -167,7 +167,7 @@ class Postgres:
     def _binary(self, name: str) -> str:
         """The program of the wheel; a copy beside the data where the server's user cannot reach the wheel."""
         folder = _wheel()
-        if self.account and _closed_folder(folder / "bin", self.account):
+        if self.account and closed_folder(folder / "bin", self.account):
             copy = self.home / f"postgres-{folder.stat().st_mtime_ns}"
             if not copy.is_dir():
                 fresh = self.home / "postgres.new"
@@ -181,7 +181,7 @@ class Postgres:
 def home_of(var: Path, *, is_default: bool) -> Path:
     """Where the cluster lives: under var/, or beside the system's data where only root may enter var/."""
     account = _account()
-    if is_default and account and _closed_folder(var, account):
+    if is_default and account and closed_folder(var, account):
         return ELSEWHERE / hashlib.sha256(os.fsencode(var)).hexdigest()[:12] / "postgres"
     return var / "postgres"
 
@@ -207,7 +207,7 @@ def _account() -> pwd.struct_passwd | None:
     )
 
 
-def _closed_folder(folder: Path, account: pwd.struct_passwd) -> Path | None:
+def closed_folder(folder: Path, account: pwd.struct_passwd) -> Path | None:
     """The outermost existing folder on the way that the account may not enter."""
     for step in [*reversed(folder.resolve().parents), folder.resolve()]:
         if not step.exists():
