@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.accounts.views.organizations import home
+from apps.api.urls import urls as api
 from apps.common.health import healthz, readyz
 
 handler400 = "config.limits.handler400"
@@ -13,6 +14,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", api),
     path("accounts/", include("allauth.urls")),
     path("", home, name="home"),
     path("", include("apps.accounts.urls")),

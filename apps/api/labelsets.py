@@ -1,0 +1,132 @@
+"""Labelsets: make, read the entries, export."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Path, Query, Router, Schema, Status
+from pydantic import Field
+
+from apps.accounts.access import Can
+from apps.accounts.models import Organization
+from apps.api.auth import enter
+from apps.api.datasets import image_url
+from apps.api.errors import REFUSALS, Refused
+from apps.api.paging import CursorQuery, Page, page
+from apps.taxonomies import labels
+from apps.taxonomies import services as taxonomies
+from apps.taxonomies.trees import ROOT
+from apps.warehouse import exports, services
+from apps.warehouse.models import Labelset, LabelsetEntry
+
+router = Router()
+Paths = Callable[[int], list[str]]
+
+
+class LabelsetIn(Schema):
+    name: str = Field(min_length=1, max_length=80)
+    taxonomy: str = Field(description="Name of the taxonomy; its newest version is taken.")
+    description: str = ""
+
+
+class LabelsetOut(Schema):
+    id: int
+    name: str
+    description: str
+    label_type: str
+    taxonomy_id: int
+    created_at: datetime
+
+
+class LabelsetDetail(LabelsetOut):
+    entries: int
+
+
+class EntryOut(Schema):
+    """An entry in RedBrick's exchange form, with its provenance."""
+
+    dpId: uuid.UUID
+    taskId: uuid.UUID | None
+    name: str
+    items: list[str]
+    itemsPresigned: list[str]
+    labels: list[dict[str, Any]]
+    source: str
+    confidence: float | None
+    cycle: int | None
+    createdBy: str | None
+    updated_at: datetime
+
+
+@router.get("", response={200: Page[LabelsetOut], **REFUSALS})
+def list_labelsets(request: HttpRequest, slug: Path[str], cursor: CursorQuery) -> dict[str, Any]:
+    return page(enter(request, slug, Can.SEE_WAREHOUSE).labelsets.all(), cursor)
+
+
+@router.post("", response={201: LabelsetOut, **REFUSALS})
+def create_labelset(request: HttpRequest, slug: Path[str], payload: LabelsetIn) -> Status[Labelset]:
+    organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
+    taxonomy = organization.taxonomies.filter(name=payload.taxonomy).order_by("-version").first()
+    if taxonomy is None:
+        raise Refused(422, f"There is no taxonomy named {payload.taxonomy!r}.")
+    by: Any = request.user
+    return Status(
+        201,
+        services.create_labelset(
+            organization=organization, name=payload.name, taxonomy=taxonomy, description=payload.description, by=by
+        ),
+    )
+
+
+@router.get("/{labelset_id}", response={200: LabelsetDetail, **REFUSALS})
+def get_labelset(request: HttpRequest, slug: Path[str], labelset_id: int) -> dict[str, Any]:
+    labelset = _labelset(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
+    return LabelsetOut.from_orm(labelset).dict() | {"entries": labelset.entries.count()}
+
+
+@router.get("/{labelset_id}/entries", response={200: Page[EntryOut], **REFUSALS})
+def list_entries(request: HttpRequest, slug: Path[str], labelset_id: int, cursor: CursorQuery) -> dict[str, Any]:
+    labelset = _labelset(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
+    paths = {each["id"]: [ROOT, *each["path"]] for each in taxonomies.palette(labelset.taxonomy)}
+    rows = labelset.entries.select_related("datapoint__storage", "author")
+    return page(rows, cursor, lambda entry: _entry(request, slug, entry, paths.__getitem__))
+
+
+@router.get("/{labelset_id}/export", response={200: None, **REFUSALS}, openapi_extra={"responses": {200: {"content": {
+    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}})  # fmt: skip
+def export_labelset(
+    request: HttpRequest, slug: Path[str], labelset_id: int, format: Query[str] = "coco"
+) -> HttpResponse | StreamingHttpResponse:
+    """The whole labelset as one file, streamed from one consistent snapshot."""
+    labelset = _labelset(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
+    if format not in exports.WRITERS:
+        raise Refused(422, f"The format must be one of {', '.join(exports.WRITERS)}.")
+    content_type, suffix, write = exports.WRITERS[format]
+    response = StreamingHttpResponse(write(labelset, labelset.entries.all()), content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{suffix}"'
+    return response
+
+
+def _labelset(organization: Organization, labelset_id: int) -> Labelset:
+    return get_object_or_404(organization.labelsets.select_related("taxonomy", "organization"), pk=labelset_id)
+
+
+def _entry(request: HttpRequest, slug: str, entry: LabelsetEntry, path_of: Paths) -> dict[str, Any]:
+    return {
+        "dpId": entry.datapoint.uid,
+        "taskId": entry.task_uid,
+        "name": entry.datapoint.name,
+        "items": [entry.datapoint.path],
+        "itemsPresigned": [image_url(request, slug, entry.datapoint)],
+        "labels": [labels.to_exchange(label, path_of) for label in entry.labels],
+        "source": entry.source,
+        "confidence": entry.confidence,
+        "cycle": entry.cycle,
+        "createdBy": entry.author.email if entry.author else None,
+        "updated_at": entry.updated_at,
+    }

@@ -1,0 +1,59 @@
+"""Long jobs: how far they are, how they ended; cancel."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Path, Router, Schema
+
+from apps.accounts.access import Can, membership_for
+from apps.api.auth import enter
+from apps.api.errors import REFUSALS
+from apps.api.paging import CursorQuery, Page, page
+from apps.common import runs
+from apps.common.kinds import KINDS
+from apps.common.models import Run
+
+router = Router()
+
+
+class RunOut(Schema):
+    uid: uuid.UUID
+    kind: str
+    status: str
+    phase: str
+    done: int
+    total: int
+    error: str
+    result: dict[str, Any]
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@router.get("", response={200: Page[RunOut], **REFUSALS})
+def list_runs(request: HttpRequest, slug: Path[str], cursor: CursorQuery) -> dict[str, Any]:
+    """The organization's runs, oldest first."""
+    return page(enter(request, slug, Can.SEE_WAREHOUSE).runs.all(), cursor)
+
+
+@router.get("/{uid}", response={200: RunOut, **REFUSALS})
+def get_run(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> Run:
+    return _run(request, slug, uid)
+
+
+@router.post("/{uid}/cancel", response={200: RunOut, **REFUSALS})
+def cancel_run(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> Run:
+    """Stop a run for good; its job notices at its next write."""
+    return runs.cancel(_run(request, slug, uid), request.user)  # type: ignore[arg-type]
+
+
+def _run(request: HttpRequest, slug: str, uid: uuid.UUID) -> Run:
+    """The run, by the right that its kind asks for."""
+    organization = enter(request, slug, Can.SEE_PROJECTS)
+    run = get_object_or_404(Run, organization=organization, uid=uid)
+    membership_for(request.user, slug, KINDS[run.kind].can)
+    return run

@@ -1,0 +1,139 @@
+"""The way in: a client, its organization, and what an organization holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Union
+
+from winnow import profiles
+from winnow.datasets import Dataset
+from winnow.errors import NotFound, WinnowError
+from winnow.labelsets import Labelset
+from winnow.projects import Project
+from winnow.transport import Transport
+
+Tree = Sequence[Union[str, dict[str, Any]]]
+
+
+class Client:
+    """A connection to a server.
+
+    `url` and `api_key` come from the arguments, else from WINNOW_URL and WINNOW_API_KEY, else from the profile that
+    `winnow login` wrote.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, *, profile: str = "default") -> None:
+        stored = profiles.read(profile)
+        url = url or os.environ.get("WINNOW_URL") or stored.get("url")
+        api_key = api_key or os.environ.get("WINNOW_API_KEY") or stored.get("api_key")
+        if not url or not api_key:
+            raise WinnowError(
+                "No server or key: pass url and api_key, set WINNOW_URL and WINNOW_API_KEY, or run 'winnow login'."
+            )
+        self.transport = Transport(url, api_key)
+
+    def organizations(self) -> list[Organization]:
+        return [Organization(self.transport, row) for row in self.transport.pages("organizations")]
+
+    def organization(self, slug: str | None = None) -> Organization:
+        """The organization by its slug, or the one that the key belongs to."""
+        if slug is None:
+            return self.organizations()[0]
+        return Organization(self.transport, self.transport.get(f"organizations/{slug}"))
+
+    def __repr__(self) -> str:
+        return f"<winnow.Client {self.transport.http.base_url}>"
+
+
+class Organization:
+    """Datasets, taxonomies, labelsets and projects of one organization."""
+
+    def __init__(self, transport: Transport, data: dict[str, Any]) -> None:
+        self._transport = transport
+        self.slug: str = data["slug"]
+        self.name: str = data["name"]
+        self.role: str = data["role"]
+        self._path = f"organizations/{self.slug}"
+
+    # Datasets
+
+    def datasets(self) -> Iterator[Dataset]:
+        return (Dataset(self._transport, self._path, row) for row in self._rows("datasets"))
+
+    def dataset(self, name: str) -> Dataset:
+        return self._named(name, self.datasets(), "dataset")
+
+    def create_dataset(self, name: str, description: str = "") -> Dataset:
+        body = {"name": name, "description": description}
+        return Dataset(self._transport, self._path, self._transport.post(f"{self._path}/datasets", body))
+
+    # Taxonomies
+
+    def taxonomies(self) -> Iterator[dict[str, Any]]:
+        return self._rows("taxonomies")
+
+    def create_taxonomy(self, name: str, categories: Tree, description: str = "") -> dict[str, Any]:
+        """Make a taxonomy from class names, or from a tree of `{"name", "children"}`."""
+        body = {"name": name, "description": description, "categories": [_node(each) for each in categories]}
+        created: dict[str, Any] = self._transport.post(f"{self._path}/taxonomies", body)
+        return created
+
+    # Labelsets
+
+    def labelsets(self) -> Iterator[Labelset]:
+        return (Labelset(self._transport, self._path, row) for row in self._rows("labelsets"))
+
+    def labelset(self, name: str) -> Labelset:
+        return self._named(name, self.labelsets(), "labelset")
+
+    def create_labelset(self, name: str, taxonomy: str, description: str = "") -> Labelset:
+        body = {"name": name, "taxonomy": taxonomy, "description": description}
+        return Labelset(self._transport, self._path, self._transport.post(f"{self._path}/labelsets", body))
+
+    # Projects
+
+    def projects(self) -> Iterator[Project]:
+        return (Project(self._transport, self._path, row) for row in self._rows("projects"))
+
+    def project(self, name: str) -> Project:
+        return self._named(name, self.projects(), "project")
+
+    def create_project(
+        self,
+        name: str,
+        *,
+        dataset: str,
+        taxonomy: str,
+        labelset: str,
+        blueprint: str = "autolabel",
+        description: str = "",
+        wait: bool = True,
+    ) -> Project:
+        """Make a project from a blueprint. A labelset of that name is made if there is none."""
+        body = {
+            "name": name,
+            "description": description,
+            "blueprint": blueprint,
+            "dataset": dataset,
+            "taxonomy": taxonomy,
+            "labelset": labelset,
+        }
+        project = Project(self._transport, self._path, self._transport.post(f"{self._path}/projects", body))
+        return project.wait() if wait else project
+
+    def _rows(self, kind: str) -> Iterator[dict[str, Any]]:
+        return self._transport.pages(f"{self._path}/{kind}")
+
+    def _named(self, name: str, rows: Iterator[Any], what: str) -> Any:
+        for row in rows:
+            if row.name == name:
+                return row
+        raise NotFound(404, "not_found", f"There is no {what} named {name!r} in {self.slug}.", [])
+
+    def __repr__(self) -> str:
+        return f"<winnow.Organization {self.slug}>"
+
+
+def _node(each: str | dict[str, Any]) -> dict[str, Any]:
+    return {"name": each} if isinstance(each, str) else each
