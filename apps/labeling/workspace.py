@@ -46,7 +46,8 @@ class Desk:
     user: User
 
     def task(self, uid: UUID) -> Task:
-        return get_object_or_404(Task.objects.select_related("datapoint", "stage"), uid=uid, project=self.stage.project)
+        tasks = Task.objects.select_related("datapoint", "stage", "annotation")
+        return get_object_or_404(tasks, uid=uid, project=self.stage.project)
 
     def full(self, task: Task) -> dict[str, Any]:
         return workspace_payload.full(task, self.organization, self.stage, self.user)

@@ -82,16 +82,23 @@ def brief(task: Task, organization: Organization, stage: Stage) -> dict[str, Any
 def full(task: Task, organization: Organization, stage: Stage, user: User) -> dict[str, Any]:
     """A task to open: what the editor shows and may do. Nothing in it tells an audit from another task."""
     opened = selection.opening(task, user)
+    mine = task.stage_id == stage.pk and task.state in HELD and task.assignee_id == user.pk
     return brief(task, organization, stage) | {
-        "labels": opened.labels,
+        "labels": opened.labels if mine else _said(task),
         "prelabels": opened.prelabels,
         "revision": opened.revision,
         "seconds": opened.seconds,
         "state": task.state,
         "note": _sent_back(task),
         "comments": Comment.objects.filter(task=task, resolved_at=None).count(),
-        "open": task.stage_id == stage.pk and task.state in HELD and task.assignee_id == user.pk,
+        "open": mine,
     }
+
+
+def _said(task: Task) -> list[dict[str, Any]] | None:
+    """Of a task that is somebody else's now: what has been said about it."""
+    said: list[dict[str, Any]] | None = task.annotation.labels if task.annotation else None
+    return said
 
 
 def _sent_back(task: Task) -> str:

@@ -15,7 +15,9 @@ def desk(transactional_db, organization):
 @pytest.fixture
 def work(page, live_url, logged_in, labeler, desk):
     logged_in(labeler)
-    return Workspace(page, desk, live_url).open().ready("a.jpg")
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    yield work
+    work.leave()
 
 
 def test_d1_the_tool_stays_after_a_box_and_takes_the_current_class(work, desk, labeler):
@@ -205,3 +207,4 @@ def test_v4_an_exif_rotated_image_is_labeled_as_it_is_shown(
     work.draw(60, 500, 120, 90)
     work.saving_done()
     assert close_to(draft_boxes(desk, "turned.jpg", labeler)[0], (60, 500, 120, 90), 1)
+    work.leave()

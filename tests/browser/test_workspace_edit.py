@@ -17,7 +17,9 @@ def desk(transactional_db, organization):
 @pytest.fixture
 def work(page, live_url, logged_in, labeler, desk):
     logged_in(labeler)
-    return Workspace(page, desk, live_url).open().ready("a.jpg")
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    yield work
+    work.leave()
 
 
 HANDLES = {

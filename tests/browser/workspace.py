@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from apps.accounts.models import User
 from apps.labeling.models import Draft
@@ -22,10 +22,20 @@ class Workspace:
     def __init__(self, page: Page, desk: WorkDesk, live_url: str) -> None:
         self.page, self.desk, self.url = page, desk, live_url + desk.path
         self.stage = page.locator("#stage")
+        self.under_way: set[Request] = set()
+        page.on("request", lambda request: self.under_way.add(request))
+        page.on("requestfinished", lambda request: self.under_way.discard(request))
+        page.on("requestfailed", lambda request: self.under_way.discard(request))
 
     def open(self) -> Workspace:
         self.page.goto(self.url)
         return self.ready()
+
+    def leave(self) -> None:
+        """Waits for what is under way, so that nothing of this test reaches the next one's tables."""
+        if not self.page.is_closed():
+            self.until(lambda: not self.under_way)
+            self.page.goto("about:blank")
 
     def ready(self, name: str = "") -> Workspace:
         """Waits until a task (of this name) is open and its whole image is there."""
@@ -134,5 +144,3 @@ def draft_boxes(desk: WorkDesk, name: str, user: User) -> list[list[float]]:
     labels = Draft.objects.get(task=task, user=user).labels
     return [[part * side for part, side in zip(label["bbox"], size, strict=True)] for label in labels]
 
-
-OpenDesk = Callable[..., Workspace]

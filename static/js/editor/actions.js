@@ -68,6 +68,16 @@ function copy(editor) {
   editor.say(`${editor.clipboard.length} copied`);
 }
 
+// For those who draw by keys alone: a box to move and resize from there.
+function boxInView(editor) {
+  const { viewport, store } = editor;
+  const side = Math.min(viewport.pane.w, viewport.pane.h) / viewport.scale / 4;
+  const center = viewport.toImage({ x: viewport.pane.w / 2, y: viewport.pane.h / 2 });
+  editor.setTool("select");
+  editor.add(keepInside({ x: center.x - side / 2, y: center.y - side / 2, w: side, h: side }, store.size));
+  editor.say(editor.describe(editor.store.selected()[0]));
+}
+
 const toggle = (editor, name) => editor.setPref(name, !editor.prefs[name]);
 
 function toggleFlag(editor, name) {
@@ -99,6 +109,7 @@ const moves = Object.entries(ARROWS).flatMap(([name, [x, y]]) => {
 
 const table = {
   "new-box": ["New box", "Drawing", ["N", "B"], (e) => e.setTool("box")],
+  "new-box-here": ["New box in the middle of the view", "Drawing", ["Shift+N"], boxInView],
   "new-extreme": ["New box by four extreme points", "Drawing", ["D"], (e) => e.setTool("extreme")],
   select: ["Select", "Drawing", ["V"], (e) => e.setTool("select")],
   escape: ["Cancel, back to select, deselect", "Drawing", ["Escape"], escape],

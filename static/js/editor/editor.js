@@ -163,6 +163,7 @@ export class Editor {
   }
 
   add(rect) {
+    if (this.readonly) return;
     const box = this.store.draft(rect, this.current);
     const twin = this.store.all().find((other) => other.category === box.category && iou(other, box) > DUPLICATE_IOU);
     this.commit([{ id: box.id, before: null, after: box }]);

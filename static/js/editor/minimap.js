@@ -10,7 +10,7 @@ export class Minimap {
   }
 
   show(thumbnail, size) {
-    this.element.querySelector("img").src = thumbnail;
+    this.thumbnail = thumbnail;
     put(this.element.querySelector("svg"), { viewBox: `0 0 ${size.w} ${size.h}`, preserveAspectRatio: "none" });
   }
 
@@ -18,6 +18,9 @@ export class Minimap {
     const { scale, x, y, size, pane } = this.editor.viewport;
     const hidden = size.w * scale <= 2 * pane.w && size.h * scale <= 2 * pane.h;
     if (this.element.hidden !== hidden) this.element.hidden = hidden;
-    if (!hidden) place(this.rect, { x: -x / scale, y: -y / scale, w: pane.w / scale, h: pane.h / scale });
+    if (hidden) return;
+    const image = this.element.querySelector("img");
+    if (image.getAttribute("src") !== this.thumbnail) image.src = this.thumbnail;
+    place(this.rect, { x: -x / scale, y: -y / scale, w: pane.w / scale, h: pane.h / scale });
   }
 }

@@ -58,6 +58,7 @@ export function conflict({ message, name, mine, theirs, task, classes, open: sti
   picture(dialog.querySelector(".theirs"), theirs || [], task, classes);
   dialog.querySelector(".theirs").hidden = !theirs;
   dialog.querySelector("[value=mine]").hidden = !stillOpen;
+  dialog.querySelector("[value=theirs]").textContent = stillOpen ? "Take the newer one" : "Put mine aside and go on";
   return open("conflict");
 }
 

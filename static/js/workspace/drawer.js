@@ -7,7 +7,13 @@ export class Drawer {
     this.element = element;
     this.body = element.querySelector(".drawer-body");
     element.querySelector("[data-close]").addEventListener("click", () => this.close());
-    element.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    addEventListener("keydown", (event) => this.escape(event));
+  }
+
+  escape(event) {
+    if (event.key !== "Escape" || !this.isOpen || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    this.close();
   }
 
   get isOpen() {

@@ -9,6 +9,9 @@ import { Images } from "./images.js";
 const AHEAD = 2;
 const RENEW_MS = 5 * 60_000;
 
+const essence = (labels) => JSON.stringify(labels.map(({ id, category, bbox, from = "" }) => [id, category, from, ...bbox]).sort());
+const sameWork = (a, b) => Boolean(a && b) && essence(a) === essence(b);
+
 export class Flow {
   // page: what to show around the canvas; data: what the server wrote into the page.
   constructor({ editor, sync, clock, data, page, signal }) {
@@ -215,6 +218,7 @@ export class Flow {
   async settleConflict(record, { message, task: newer }) {
     const about = newer || [this.task, ...this.tasks, ...this.done].find((task) => task?.id === record.id);
     if (!about) return this.sync.forget(record.id);
+    if (newer && sameWork(record.labels, newer.labels)) return this.alreadyThere(record, newer);
     const choice = await conflict({
       message, name: record.name, mine: record.labels, theirs: newer?.labels, task: about, classes: this.editor.byId, open: newer?.open,
     });
@@ -228,6 +232,17 @@ export class Flow {
     await this.sync.forget(record.id);
     this.page.hint("Your version was put aside: paste brings its boxes back");
     return this.takeTheirs(record.id, newer);
+  }
+
+  // The request had arrived; its answer had not.
+  alreadyThere(record, newer) {
+    if (newer.open && record.kind === "submit") {
+      this.sync.keep({ ...record, revision: newer.revision });
+      return this.sync.later(record.id, 0);
+    }
+    if (!newer.open) return this.sync.forget(record.id);
+    this.noteSaved(record, newer.revision);
+    return this.sync.keep({ ...(this.sync.records.get(record.id) || record), kind: "saved", revision: newer.revision });
   }
 
   async takeTheirs(id, newer) {

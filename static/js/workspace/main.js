@@ -140,7 +140,8 @@ editor.on((news) => {
   for (const button of document.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", Boolean(editor.prefs[button.dataset.toggle]));
 });
 setInterval(() => { page.find("#clock").textContent = clock.text; }, 1000);
-addEventListener("beforeunload", (event) => { if (sync.waiting.length) event.preventDefault(); });
+addEventListener("visibilitychange", () => document.hidden && sync.replay(), { signal });
+addEventListener("beforeunload", (event) => { if (sync.failures && sync.waiting.length) event.preventDefault(); });
 stage.editor = editor;
 stage.flow = flow;
 label();

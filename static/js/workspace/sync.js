@@ -3,6 +3,7 @@
 import { LoggedOut, Offline, Refused, call } from "./api.js";
 
 const PAUSE_MS = 500;
+const SAVED_MS = 14 * 24 * 3600_000;
 const AGAIN_MS = [1000, 2000, 5000, 10_000];
 
 export class Sync {
@@ -18,7 +19,10 @@ export class Sync {
 
   // What an earlier page left behind.
   async restore() {
-    for (const record of await this.journal.all()) this.records.set(record.id, record);
+    for (const record of await this.journal.all()) {
+      if (record.kind === "saved" && Date.now() - record.at > SAVED_MS) await this.journal.remove(record.id);
+      else this.records.set(record.id, record);
+    }
     return [...this.records.values()];
   }
 
@@ -110,6 +114,7 @@ export class Sync {
       this.later(record.id, AGAIN_MS[Math.min(this.failures, AGAIN_MS.length) - 1]);
     } else if (error instanceof Refused && error.status === 409) {
       await this.conflict(this.records.get(record.id) || record, error.body);
+      if (!this.waiting.length) this.told("saved");
     } else if (error instanceof Refused) {
       this.told("refused", error.message);
       await this.refused(this.records.get(record.id) || record);

@@ -1,0 +1,167 @@
+"""Working with pre-labels: items P1 to P4, P6, P7 of the editor's specification, and blind audits."""
+
+import pytest
+from playwright.sync_api import expect
+
+from apps.labeling.models import Annotation
+from tests.browser.workspace import Workspace, close_to
+from tests.labeling.workspace_desk import Picture, make_desk, predicted
+
+PRELABELS = [
+    predicted(1, 0, [0.1, 0.1, 0.2, 0.2], 0.9),
+    predicted(2, 1, [0.5, 0.5, 0.25, 0.25], 0.3),
+    predicted(3, 2, [0.7, 0.1, 0.2, 0.2], 0.6),
+]
+
+
+@pytest.fixture
+def rule():
+    return "ask"
+
+
+@pytest.fixture
+def desk(transactional_db, organization, rule):
+    pictures = [Picture("a.jpg", prelabels=PRELABELS), Picture("b.jpg", prelabels=PRELABELS, audit=True), Picture("c.jpg")]
+    return make_desk(organization, pictures, undecided=rule)
+
+
+@pytest.fixture
+def work(page, live_url, logged_in, labeler, desk):
+    logged_in(labeler)
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    yield work
+    work.leave()
+
+
+def group(work, number):
+    return work.page.locator(f".world [data-id=p{number}]")
+
+
+def undecided(work):
+    return work.page.locator("[data-undecided]")
+
+
+def submitted(work, desk, name="a.jpg"):
+    work.until(lambda: Annotation.objects.filter(task=desk.task(name)).exists())
+    return desk.task(name).annotation
+
+
+def test_p1_predictions_are_dashed_with_a_confidence_and_solid_once_accepted(work):
+    assert "predicted" in group(work, 2).get_attribute("class")
+    dashes = "element => getComputedStyle(element).strokeDasharray"
+    assert group(work, 2).locator(".line").evaluate(dashes) != "none"
+    expect(work.page.locator(".name-tag", has_text="person 30 %")).to_be_visible()
+    work.click(400, 300)
+    work.keys("a", "Escape")
+    assert group(work, 2).locator(".line").evaluate(dashes) == "none"
+    assert work.labels()[1] | {"bbox": 0} == {
+        "id": "p2", "category": 1, "bbox": 0, "source": "human", "from": "p2", "confidence": 0.3,
+    }  # fmt: skip
+
+
+def test_p1_an_edit_accepts_and_keeps_where_the_box_came_from(work, desk):
+    work.drag((400, 300), (420, 310))
+    work.keys("Escape")
+    work.click(500, 90)
+    work.keys("1")
+    work.click(90, 90)
+    work.keys("a")
+    expect(undecided(work)).to_have_text("0 shown, 0 hidden")
+    work.keys("Enter")
+    annotation = submitted(work, desk)
+    assert [label["from"] for label in annotation.labels] == ["p1", "p2", "p3"]
+    assert annotation.edits | {"moved_70": 0} == {
+        "prelabels": 3, "boxes": 3, "added": 0, "deleted": 0, "reclassed": 1, "moved_50": 0, "moved_70": 0, "kept": 1,
+    }  # fmt: skip
+
+
+def test_p2_the_slider_hides_counts_and_is_remembered(work):
+    expect(undecided(work)).to_have_text("3 shown, 0 hidden")
+    slider = work.page.locator("[data-pref=slider]")
+    slider.fill("50")
+    expect(undecided(work)).to_have_text("2 shown, 1 hidden")
+    expect(group(work, 2)).to_be_hidden()
+    with work.page.expect_response(lambda response: response.url.endswith("/prefs/")):
+        slider.fill("80")
+    work.page.reload()
+    work.ready("a.jpg")
+    expect(slider).to_have_value("80")
+    expect(undecided(work)).to_have_text("1 shown, 2 hidden")
+
+
+def test_p3_accept_all_shown_reject_and_reject_all(work):
+    work.page.locator("[data-pref=slider]").fill("50")
+    work.stage.focus()
+    work.keys("Shift+A")
+    assert [label["source"] for label in work.labels()] == ["human", "model", "human"]
+    work.keys("Control+z")
+    assert [label["source"] for label in work.labels()] == ["model"] * 3
+    work.keys("Escape")
+    work.move(90, 90)
+    work.keys("x")
+    assert [label["id"] for label in work.labels()] == ["p2", "p3"]
+    work.keys("Shift+X")
+    assert [label["id"] for label in work.labels()] == ["p2"]
+
+
+def test_p3_space_accepts_and_goes_from_the_least_sure_upward(work):
+    work.keys("Space")
+    assert work.selected() == ["p2"]
+    work.keys("Space")
+    assert work.selected() == ["p3"]
+    work.keys("x")
+    assert work.selected() == ["p1"]
+    work.keys("Space")
+    expect(work.page.locator("#live")).to_have_text("Nothing left to decide")
+    assert [(label["id"], label["source"]) for label in work.labels()] == [("p1", "human"), ("p2", "human")]
+
+
+def test_p4_asked_about_undecided_ones_one_can_go_back_accept_or_drop(work, desk):
+    work.page.locator("[data-pref=slider]").fill("50")
+    work.stage.focus()
+    work.keys("Enter")
+    dialog = work.page.locator("#dialog-choose")
+    expect(dialog).to_contain_text("3 pre-labels are undecided")
+    dialog.get_by_role("button", name="Back to the image").click()
+    assert len(work.labels()) == 3
+    work.stage.focus()
+    work.keys("Enter")
+    dialog.get_by_role("button", name="Accept 2 and submit").click()
+    assert [label["from"] for label in submitted(work, desk).labels] == ["p1", "p3"]
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("accept", ["p1", "p2", "p3"]), ("drop", [])])
+def test_p4_the_projects_rule_is_followed_and_said(work, desk, rule, kept):
+    if not kept:
+        work.draw(20, 300, 60, 60)
+    work.keys("Enter")
+    expect(work.page.locator("#hint")).to_contain_text(f"3 undecided pre-labels {'accepted' if kept else 'dropped'}")
+    annotation = submitted(work, desk)
+    assert [label["from"] for label in annotation.labels if "from" in label] == kept
+
+
+def test_p6_ghosts_show_what_lies_below_the_slider_but_are_no_targets(work):
+    work.page.locator("[data-pref=slider]").fill("50")
+    work.stage.focus()
+    work.keys("Shift+G")
+    assert "ghost" in group(work, 2).get_attribute("class")
+    work.click(400, 300)
+    assert work.selected() == []
+
+
+def test_p7_an_image_without_detections_opens_empty_without_a_slider(work):
+    work.keys("Shift+A", "Enter")
+    work.ready("b.jpg")
+    work.keys("o")
+    work.ready("c.jpg")
+    expect(work.page.locator(".review")).to_be_hidden()
+    assert work.labels() == []
+
+
+def test_an_audit_is_blind(work):
+    work.keys("Shift+A", "Enter")
+    work.ready("b.jpg")
+    assert work.labels() == []
+    expect(work.page.locator(".review")).to_be_hidden()
+    expect(work.page.locator(".world .box")).to_have_count(0)
+    assert close_to(work.page.evaluate("[document.querySelector('#stage').flow.task.prelabels.length]"), [0])

@@ -1,0 +1,211 @@
+"""Nothing is lost: item S1 of the editor's specification, with a real server that goes away, ends sessions and objects."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from apps.labeling.models import Annotation, Draft, Task
+from tests.browser.workspace import Workspace, close_to, draft_boxes
+from tests.labeling.workspace_desk import Picture, make_desk
+
+
+@pytest.fixture
+def desk(transactional_db, organization):
+    return make_desk(organization, [Picture(f"{name}.jpg") for name in "abcde"])
+
+
+@pytest.fixture
+def open_desk(context, live_url, logged_in, labeler, desk):
+    """Opens the labeling page in one more window of the same person."""
+    logged_in(labeler)
+    opened = []
+
+    def open_one():
+        opened.append(Workspace(context.new_page(), desk, live_url).open())
+        return opened[-1]
+
+    yield open_one
+    for work in opened:
+        work.leave()
+
+
+@pytest.fixture
+def work(open_desk):
+    return open_desk().ready("a.jpg")
+
+
+def state(work):
+    return work.page.locator("#state")
+
+
+def test_s1_every_change_is_saved_within_a_second_with_its_revision(work, desk, labeler):
+    work.draw(50, 60, 100, 90)
+    expect(state(work)).to_have_text("Not saved yet")
+    work.saving_done()
+    revision = desk.task("a.jpg").revision
+    work.keys("Control+a", "2")
+    work.saving_done()
+    assert desk.task("a.jpg").revision == revision + 1
+    assert Draft.objects.get(user=labeler).labels[0]["category"] == 1
+    assert Draft.objects.get(user=labeler).seconds > 0
+
+
+def test_s1_offline_work_and_a_submit_are_kept_and_replayed(work, desk, labeler, context, console):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    work.draw(50, 60, 100, 90)
+    expect(state(work)).to_have_text("Offline: kept in this browser")
+    work.keys("Enter")
+    work.ready("b.jpg")
+    work.draw(10, 20, 30, 40)
+    expect(state(work)).to_have_text("Offline: kept in this browser (2 tasks)")
+    assert not Annotation.objects.exists()
+    context.set_offline(False)
+    work.saving_done()
+    assert close_to([part * side for part, side in zip(
+        desk.task("a.jpg").annotation.labels[0]["bbox"], [640, 480] * 2, strict=True)], (50, 60, 100, 90))  # fmt: skip
+    assert close_to(draft_boxes(desk, "b.jpg", labeler)[0], (10, 20, 30, 40))
+
+
+def test_s1_work_of_a_closed_window_is_replayed_by_the_next(work, open_desk, desk, labeler, context, console):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    console.expect("status of 409")  # the closing window may have sent it without hearing the answer
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    work.draw(50, 60, 100, 90)
+    expect(state(work)).to_have_text("Offline: kept in this browser")
+    work.page.close(run_before_unload=False)
+    context.set_offline(False)
+    again = open_desk().ready("a.jpg")
+    again.saving_done()
+    assert close_to(again.boxes()[0], (50, 60, 100, 90))
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
+    again.keys("Control+z")
+    assert again.boxes() == []
+    again.saving_done()
+
+
+def test_s1_a_save_whose_answer_was_lost_is_no_conflict(work, open_desk, desk, labeler, console):
+    console.expect("ERR_FAILED")
+    lost = []
+
+    def lose(route):
+        lost.append(route.fetch())
+        route.abort()
+
+    work.page.route("**/save/", lose, times=1)
+    work.draw(50, 60, 100, 90)
+    console.expect("status of 409")
+    work.saving_done()
+    assert [answer.status for answer in lost] == [200]
+    assert work.page.locator("#dialog-conflict").is_hidden()
+    work.keys("ArrowLeft")
+    work.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (49, 60, 100, 90))
+
+
+def test_s1_an_ended_session_asks_to_log_in_in_place(work, desk, labeler, console):
+    console.expect("status of 400")
+    Session.objects.all().delete()
+    work.draw(50, 60, 100, 90)
+    dialog = work.page.locator("#dialog-login")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_label("E-mail")).to_have_value(labeler.email)
+    dialog.get_by_label("Password").fill("not this one")
+    dialog.get_by_role("button", name="Log in", exact=True).click()
+    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    dialog.get_by_label("Password").fill("correct horse battery")
+    dialog.get_by_role("button", name="Log in", exact=True).click()
+    expect(dialog).to_be_hidden()
+    work.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
+
+
+@pytest.fixture
+def two_windows(work, open_desk, console):
+    """The second window knows the revision from before the first one's save."""
+    console.expect("status of 409")
+    other = open_desk().ready("a.jpg")
+    work.page.bring_to_front()
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    other.page.bring_to_front()
+    other.draw(300, 200, 80, 70)
+    expect(other.page.locator("#dialog-conflict")).to_be_visible()
+    return other
+
+
+def test_two_windows_in_conflict_show_both_versions_and_keep_mine(two_windows, desk, labeler):
+    dialog = two_windows.page.locator("#dialog-conflict")
+    expect(dialog).to_contain_text("Two versions of a.jpg")
+    expect(dialog).to_contain_text("changed elsewhere")
+    expect(dialog.locator(".mine svg rect")).to_have_count(1)
+    expect(dialog.locator(".theirs svg rect")).to_have_count(1)
+    dialog.get_by_role("button", name="Keep mine").click()
+    two_windows.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (300, 200, 80, 70))
+
+
+def test_two_windows_in_conflict_take_the_newer_one_and_paste_mine(two_windows, desk, labeler):
+    two_windows.page.get_by_role("button", name="Take the newer one").click()
+    two_windows.until(lambda: close_to(two_windows.boxes()[0], (50, 60, 100, 90)))
+    two_windows.stage.focus()
+    two_windows.keys("Control+v")
+    two_windows.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[1], (300, 200, 80, 70))
+
+
+def test_a_task_whose_lease_ran_out_and_went_to_somebody_else_is_put_aside(
+    work, desk, admin, labeler, client_of, console
+):
+    console.expect("status of 409")
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    Task.objects.filter(assignee=labeler).update(leased_until=timezone.now() - timedelta(seconds=1))
+    names = [task["name"] for task in client_of(admin).post(desk.url("next")).json()["tasks"]]
+    assert "a.jpg" in names
+    work.draw(200, 200, 50, 50)
+    dialog = work.page.locator("#dialog-conflict")
+    expect(dialog).to_contain_text("no longer assigned to you")
+    expect(dialog.get_by_role("button", name="Keep mine")).to_be_hidden()
+    dialog.get_by_role("button", name="Put mine aside and go on").click()
+    expect(dialog).to_be_hidden()
+    assert desk.task("a.jpg").assignee == admin
+    work.until(lambda: work.page.evaluate("document.querySelector('#stage').editor.clipboard.length") == 2)
+
+
+def test_a_lease_that_ran_out_with_nobody_waiting_goes_on(work, desk, labeler):
+    Task.objects.filter(assignee=labeler).update(leased_until=timezone.now() - timedelta(seconds=1))
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    assert desk.task("a.jpg").leased_until > timezone.now()
+
+
+def test_the_open_page_renews_its_leases(context, desk, live_url, logged_in, labeler):
+    logged_in(labeler)
+    page = context.new_page()
+    page.clock.install()
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    Task.objects.filter(assignee=labeler).update(leased_until=timezone.now() + timedelta(seconds=30))
+    with page.expect_response(lambda response: response.url.endswith("/renew/")):
+        page.clock.fast_forward("05:01")
+    assert Task.objects.filter(leased_until__gt=timezone.now() + timedelta(minutes=20)).count() == 5
+    work.leave()
+
+
+def test_labels_that_the_server_refuses_come_back_as_a_draft(work, desk, console):
+    console.expect("status of 422")
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    desk.stage.taxonomy.categories.filter(class_id=0).delete()
+    work.keys("Enter")
+    expect(work.page.locator("#hint")).to_contain_text("class 0 is not in the taxonomy")
+    work.ready("a.jpg")
+    assert len(work.boxes()) == 1
+    assert not Annotation.objects.exists()
+    work.keys("Control+a", "2")
+    work.saving_done()
