@@ -173,11 +173,12 @@ def to_json(stages: Iterable[Stage]) -> list[dict[str, Any]]:
 
 
 def _references(stage: Stage) -> dict[str, Any]:
+    needs = BRICKS[stage.brick].needs if stage.brick in BRICKS else ()
     named: dict[str, Any] = {}
-    if stage.dataset:
+    if "dataset" in needs and stage.dataset:
         named["dataset"] = stage.dataset.name
-    if stage.labelset:
+    if "labelset" in needs and stage.labelset:
         named["labelset"] = stage.labelset.name
-    if stage.taxonomy:
+    if "taxonomy" in needs and stage.taxonomy:
         named |= {"taxonomy": stage.taxonomy.name, "taxonomyVersion": stage.taxonomy.version}
     return named

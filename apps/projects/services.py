@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,11 +13,14 @@ from apps.accounts.models import Organization, User
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus
+from apps.projects.blueprints import BLUEPRINTS, Choice
 from apps.projects.models import Project, Stage
 from apps.projects.pipelines import Problem, brick_of, edges
 from apps.projects.validation import carried, validate
 from apps.taxonomies import services as taxonomies
-from apps.warehouse.models import Labelset
+from apps.taxonomies.models import Taxonomy
+from apps.warehouse import services as warehouse
+from apps.warehouse.models import Dataset, Labelset
 
 CREATE = "project-create"
 FEED = "project-feed"
@@ -165,3 +169,67 @@ def latest_run(project: Project) -> Run | None:
     mine = Run.objects.filter(kind__in=[CREATE, FEED, DELETE], target=project.pk).order_by("-id")
     newest = mine.first()
     return newest if newest and newest.status != RunStatus.DONE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a blueprint is to be filled with: something that is there, or the name of what is to be made."""
+
+    dataset: Dataset | None = None
+    new_dataset: str = ""
+    taxonomy: Taxonomy | None = None
+    new_taxonomy: str = ""
+    new_classes: Sequence[str] = ()
+    labelset: Labelset | None = None
+    new_labelset: str = ""
+    source: Labelset | None = None
+    allow_edit: bool = True
+    sample: float = 1.0
+
+    def imagined(self, organization: Organization) -> Choice:
+        """The choice as it would be, with nothing saved."""
+        dataset, taxonomy, labelset = self.dataset, self.taxonomy, self.labelset
+        if self.new_dataset:
+            dataset = Dataset(organization=organization, name=self.new_dataset)
+        if self.new_taxonomy:
+            taxonomy = Taxonomy(organization=organization, name=self.new_taxonomy)
+        if self.new_labelset:
+            labelset = Labelset(organization=organization, name=self.new_labelset)
+            if taxonomy is not None:
+                labelset.taxonomy = taxonomy
+        return self._choice(dataset, taxonomy, labelset)
+
+    def fulfilled(self, organization: Organization, by: User | None) -> Choice:
+        """The choice, with what was missing made."""
+        dataset, taxonomy, labelset = self.dataset, self.taxonomy, self.labelset
+        if self.new_dataset:
+            dataset = warehouse.create_dataset(organization=organization, name=self.new_dataset, by=by)
+        if self.new_taxonomy:
+            taxonomy = taxonomies.create(organization=organization, name=self.new_taxonomy, tree=list(self.new_classes))
+        if self.new_labelset and taxonomy is not None:
+            labelset = warehouse.create_labelset(
+                organization=organization, name=self.new_labelset, taxonomy=taxonomy, by=by
+            )
+        return self._choice(dataset, taxonomy, labelset)
+
+    def _choice(self, dataset: Dataset | None, taxonomy: Taxonomy | None, labelset: Labelset | None) -> Choice:
+        return Choice(
+            dataset=dataset,
+            taxonomy=taxonomy,
+            labelset=labelset,
+            source=self.source,
+            allow_edit=self.allow_edit,
+            sample=self.sample,
+        )
+
+
+def create_from_blueprint(
+    *, organization: Organization, name: str, blueprint: str, wish: Wish, by: User | None, description: str = ""
+) -> tuple[Project, Run]:
+    """A project of a blueprint, and what it needs and was named rather than chosen; all or nothing."""
+    build = BLUEPRINTS[blueprint].build
+    if problems := validate(build(wish.imagined(organization))):
+        raise PipelineErrors(problems)
+    with transaction.atomic():
+        stages = build(wish.fulfilled(organization, by))
+        return create_project(organization=organization, name=name, description=description, stages=stages, by=by)

@@ -1,8 +1,25 @@
 """Paths of the projects app."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from apps.projects import views
+from apps.projects import creation, views
 
 app_name = "projects"
-urlpatterns: list[URLPattern | URLResolver] = [path("projects/", views.projects, name="list")]
+
+_project: list[URLPattern | URLResolver] = [
+    path("", views.project, name="project"),
+    path("stages/", views.stages, name="stages"),
+    path("stages/<str:stage>/configure/", views.configure_stage, name="configure-stage"),
+    path("settings/", views.settings, name="settings"),
+    path("add-datapoints/", views.add_datapoints, name="add-datapoints"),
+    path("archive/", views.archive, name="archive"),
+    path("unarchive/", views.unarchive, name="unarchive"),
+    path("delete/", views.delete, name="delete"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("projects/", views.projects, name="list"),
+    path("projects/new/", creation.create, name="create"),
+    path("projects/new/preview/", creation.preview, name="preview"),
+    path("projects/new/json/", creation.blueprint_json, name="blueprint-json"),
+    path("projects/<int:pk>/", include(_project)),
+]

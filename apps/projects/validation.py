@@ -13,6 +13,7 @@ from apps.projects.bricks import BOXES, BRICKS, LEARNING
 from apps.projects.models import STAGE_NAME, Stage
 from apps.projects.pipelines import Edge, Problem, brick_of, edges, targets
 from apps.taxonomies.models import Taxonomy
+from apps.warehouse.models import Labelset
 
 SLACK = 1e-6
 
@@ -74,20 +75,21 @@ def _stage(stage: Stage, graph: Sequence[Edge], project_id: int | None) -> Itera
     for port in brick.inputs:
         if port not in entering and (port == "in" or stage.brick == LEARNING):
             yield Problem(stage.name, "Nothing leads here." if port == "in" else f"Nothing leads to its port {port}.")
-    if stage.brick == "labelset-output" and stage.labelset is not None:
+    if stage.brick == "labelset-output" and stage.labelset is not None and stage.labelset.pk:
         writers = Stage.objects.filter(brick="labelset-output", labelset=stage.labelset).exclude(project=project_id)
         if other := writers.select_related("project").first():
             yield Problem(stage.name, f"The labelset {stage.labelset} is already written by {other.project}.")
 
 
 def _labelsets(stages: Sequence[Stage]) -> Iterator[Problem]:
+    """No labelset is written twice, or read and written; one that is yet to be made is known by its name."""
     outputs = [stage for stage in stages if stage.brick == "labelset-output" and stage.labelset is not None]
-    times = Counter(stage.labelset for stage in outputs)
-    inputs = {stage.labelset for stage in stages if stage.brick == "labelset-input" and stage.labelset is not None}
+    times = Counter(str(stage.labelset) for stage in outputs)
+    inputs = {str(stage.labelset) for stage in stages if stage.brick == "labelset-input"}
     for stage in outputs:
-        if times[stage.labelset] > 1:
+        if times[str(stage.labelset)] > 1:
             yield Problem(stage.name, f"Another stage writes the labelset {stage.labelset} too.")
-        if stage.labelset in inputs:
+        if str(stage.labelset) in inputs:
             yield Problem(stage.name, f"The labelset {stage.labelset} is read by this pipeline: choose another one.")
 
 
@@ -188,7 +190,7 @@ def carried(stages: Sequence[Stage], graph: Sequence[Edge]) -> dict[str, Carried
 
 def _made_by(stage: Stage) -> Carried | None:
     if stage.brick == "labelset-input":
-        return Carried(stage.labelset.label_type, stage.labelset.taxonomy) if stage.labelset else None
+        return Carried(stage.labelset.label_type, _taxonomy_of(stage.labelset)) if stage.labelset else None
     made = brick_of(stage).output_type or ""
     if made != BOXES:
         return Carried(made, None)
@@ -212,7 +214,7 @@ def _types(stages: Sequence[Stage], graph: Sequence[Edge]) -> Iterator[Problem]:
 
 def _taxonomy_problem(target: Stage, what: Carried) -> str:
     if target.brick == "labelset-output":
-        wanted = target.labelset.taxonomy if target.labelset else None
+        wanted = _taxonomy_of(target.labelset)
         kind = target.labelset.label_type if target.labelset else what.type
         if kind != what.type:
             return f"The labelset {target.labelset} holds {kind}, but"
@@ -221,8 +223,16 @@ def _taxonomy_problem(target: Stage, what: Carried) -> str:
     return f"It labels with {own}, but" if _other(own, what) else ""
 
 
+def _taxonomy_of(labelset: Labelset | None) -> Taxonomy | None:
+    """One that is yet to be made may have none yet, or one that is yet to be made too."""
+    if labelset is None:
+        return None
+    known: Taxonomy | None = getattr(labelset, "taxonomy", None)
+    return known
+
+
 def _other(own: Taxonomy | None, what: Carried) -> bool:
-    return own is not None and what.taxonomy is not None and own.pk != what.taxonomy.pk
+    return own is not None and what.taxonomy is not None and own != what.taxonomy
 
 
 def _mixed(
@@ -233,7 +243,7 @@ def _mixed(
         if brick_of(stage).output_type or brick_of(stage).is_end:
             continue
         kinds = {
-            (what.type, what.taxonomy.pk if what.taxonomy else None)
+            (what.type, str(what.taxonomy))
             for edge in graph
             if edge.target == name and (what := leaves[edge.source]) is not None
         }

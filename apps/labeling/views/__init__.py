@@ -1,0 +1,1 @@
+"""Pages of the labeling app besides the labeling page itself: stages, tasks, insights."""
