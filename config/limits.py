@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -27,6 +27,9 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django counts a body over the limit among the suspicious requests; to the sender it is a 413."""
     if isinstance(exception, TOO_LARGE):
         return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if isinstance(exception, DisallowedHost):
+        message = "Winnow does not serve this address: name it in SITE_URL or ALLOWED_HOSTS."
+        return HttpResponse(message, content_type="text/plain", status=400)
     return bad_request(request, exception)
 
 

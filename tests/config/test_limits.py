@@ -46,3 +46,9 @@ def test_too_many_fields_noticed_while_reading_are_413(client, db, settings):
 def test_other_suspicious_requests_stay_400(rf: RequestFactory):
     assert handler400(rf.get("/"), SuspiciousOperation("odd")).status_code == 400
     assert handler400(rf.get("/"), RequestDataTooBig("big")).status_code == 413
+
+
+def test_an_address_that_is_not_served_says_what_to_set(client, db):
+    response = client.get("/accounts/login/", headers={"Host": "winnow.elsewhere.example"})
+    assert response.status_code == 400
+    assert "ALLOWED_HOSTS" in response.content.decode()

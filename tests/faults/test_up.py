@@ -11,9 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
+import redis
+import rq
+from psycopg import sql
 
 from config.postgres import Postgres
 from config.processes import wait_until
@@ -116,18 +121,28 @@ def _kind(process: psutil.Process) -> str:
     return "web" if "gunicorn" in line else "worker" if "rqworker" in line else line
 
 
-def test_a_job_in_progress_does_not_keep_up_from_ending(start, var):
-    up = start()
+@pytest.fixture
+def named_services() -> Iterator[dict[str, str]]:
+    """A new database and a Redis database on servers that `up` did not start."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    name = f"named_{os.environ['RQ_PREFIX'].replace('-', '_')}up"
+    with psycopg.connect(url.geturl(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield {"DATABASE_URL": url._replace(path=f"/{name}").geturl(), "REDIS_URL": os.environ["REDIS_URL"]}
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_named_services_are_used_and_a_job_in_progress_does_not_keep_up_from_ending(start, var, named_services):
+    up = start(**named_services)
+    assert up.is_ready()
+    assert not (var / "postgres").exists() and not (var / "redis").exists()
     code = "import time\nfor _ in range(600): time.sleep(1)"
-    script = (
-        "import rq, redis, sys, subprocess;"
-        "queue = rq.Queue('default', connection=redis.Redis.from_url(sys.argv[1]));"
-        "queue.enqueue(subprocess.check_call, [sys.executable, '-c', sys.argv[2]])"
-    )
-    subprocess.run([sys.executable, "-c", script, (var / "redis_url").read_text(), code], check=True)
+    with redis.Redis.from_url(named_services["REDIS_URL"]) as connection:
+        rq.Queue("default", connection=connection).enqueue(subprocess.check_call, [sys.executable, "-c", code])
     assert wait_until(lambda: len(up.named("for _ in range(600)")) == 1, RECOVER_SECONDS)
     up.interrupt()
     assert processes_of(var) == []
+    assert redis.Redis.from_url(named_services["REDIS_URL"]).ping()
 
 
 def _count_accounts(var: Path) -> subprocess.CompletedProcess[str]:
