@@ -8,7 +8,8 @@ from PIL import Image, ImageOps
 
 from .types import ImageSource, Pixels, UnreadableImage
 
-MAX_PIXELS = 250_000_000
+MAX_PIXELS = 200_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # beyond twice as many Pillow itself refuses
 GRAY = 114
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = {5, 6, 7, 8}

@@ -34,11 +34,11 @@ class ModelConfig:
 
 
 class Separable(nn.Module):
-    """Depthwise 5x5 and pointwise convolution; a norm for each of `levels` inputs, so that levels may share weights."""
+    """Depthwise 3x3 and pointwise convolution; a norm for each of `levels` inputs, so that levels may share weights."""
 
-    def __init__(self, width: int, stride: int = 1, levels: int = 1) -> None:
+    def __init__(self, width: int, levels: int = 1) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(width, width, 5, stride, 2, groups=width, bias=False)
+        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
         self.pointwise = nn.Conv2d(width, width, 1, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(levels))
 
@@ -64,15 +64,15 @@ class Neck(nn.Module):
         super().__init__()
         self.laterals = nn.ModuleList(Lateral(channels, width) for channels in TAPS.values())
         self.down4, self.down3 = Separable(width), Separable(width)
-        self.shrink3, self.shrink4 = Separable(width, stride=2), Separable(width, stride=2)
+        self.shrink3, self.shrink4 = Separable(width), Separable(width)
         self.up4, self.up5 = Separable(width), Separable(width)
 
     def forward(self, taps: list[Tensor]) -> list[Tensor]:
         c3, c4, c5 = (lateral(tap) for lateral, tap in zip(self.laterals, taps, strict=True))
         p4 = self.down4(c4 + F.interpolate(c5, scale_factor=2.0, mode="nearest"))
         p3 = self.down3(c3 + F.interpolate(p4, scale_factor=2.0, mode="nearest"))
-        n4 = self.up4(p4 + self.shrink3(p3))
-        return [p3, n4, self.up5(c5 + self.shrink4(n4))]
+        n4 = self.up4(p4 + self.shrink3(F.avg_pool2d(p3, 2)))
+        return [p3, n4, self.up5(c5 + self.shrink4(F.avg_pool2d(n4, 2)))]
 
 
 class Head(nn.Module):

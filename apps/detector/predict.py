@@ -86,9 +86,9 @@ class Detector:
     def _candidates(
         self, key: int, fitted: Fitted, boxes: FloatArray, scores: FloatArray, rows: IntArray, embedding: FloatArray
     ) -> Raw:
-        good = (scores >= FLOOR) & (boxes[:, 2:] > boxes[:, :2]).all(1)
-        boxes, scores, rows = boxes[good].astype(np.float64), scores[good], rows[good]
         boxes = (boxes * self._stretch(fitted)).clip(0, 1)
+        good = (scores >= FLOOR) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+        boxes, scores, rows = boxes[good], scores[good], rows[good]
         kept = nms(boxes, scores, rows, NMS_IOU)
         carried = kept | (np.cumsum(~kept) <= _SUPPRESSED)
         boxes = xyxy_to_xywh(boxes)[carried]

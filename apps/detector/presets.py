@@ -21,7 +21,7 @@ class Preset:
     mosaic: float = 0.5
     plain_share: float = 0.15
     scale: tuple[float, float] = (0.7, 1.4)
-    mixed_precision: bool = False
+    mixed_precision: bool = True
     inference_batch: int = 8
 
     def steps(self, images: int) -> int:
@@ -40,7 +40,7 @@ PRESETS = {
     ),
     "gpu": Preset(
         name="gpu", size=640, width=128, frozen_blocks=1, batch=32, min_steps=200, max_steps=3000, steps_per_image=1.5,
-        learning_rate=2e-3, mixed_precision=True, inference_batch=32,
+        learning_rate=2e-3, inference_batch=32,
     ),
 }  # fmt: skip
 

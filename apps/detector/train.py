@@ -172,11 +172,18 @@ def fit_model(
 
 def _loss(model: DetectorModel, batch: Batch, preset: Preset) -> Tensor:
     device = model.points.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=preset.mixed_precision and device == "cuda"):
+    with torch.autocast(device, torch.bfloat16, enabled=preset.mixed_precision and _fast_bf16(device)):
         logits, predicted, _ = model(batch.images)
     logits, predicted = logits.float(), predicted.float()
     assigned = assign(logits.sigmoid(), predicted, model.points, model.strides, batch.boxes, batch.rows)
     return detection_loss(logits, predicted, assigned.boxes, assigned.rows, assigned.firmness)
+
+
+def _fast_bf16(device: str) -> bool:
+    """Whether the hardware computes in bf16; where it only emulates, fp32 is faster."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _groups(model: DetectorModel, preset: Preset) -> list[dict[str, object]]:
