@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -55,6 +55,24 @@ def patiently(action: Callable[[], Answer]) -> Answer:
             time.sleep(SECONDS_BETWEEN_TRIES)
 
 
+@contextmanager
+def guarded(write: Callable[[], None]) -> Iterator[None]:
+    """A transaction that begins with a guarded write, on a connection that is alive."""
+    with ExitStack() as stack:
+        patiently(lambda: _begin(stack, write))
+        yield
+
+
+def _begin(stack: ExitStack, write: Callable[[], None]) -> None:
+    with ExitStack() as begun, connection.cursor() as cursor:
+        begun.enter_context(transaction.atomic())
+        # A job that hangs in its transaction would keep its run from everybody: PostgreSQL ends the session then.
+        limit = f"{settings.RUN_STALE_SECONDS * 1000:.0f}ms"
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [limit])
+        write()
+        stack.push(begun.pop_all())
+
+
 @dataclass(frozen=True)
 class Part:
     """One shard to open: what it is to do, and how many items that is."""
@@ -101,9 +119,7 @@ class Handle:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """A transaction that only the attempt which has the run can make; raises Superseded or Canceled before it."""
-        with transaction.atomic():
-            limit_idling()
-            self._write()
+        with guarded(self._write):
             yield
             self._write()
 
@@ -169,9 +185,7 @@ class ShardHandle:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """A transaction that only the attempt which has the shard can make; `finish` inside it is part of it."""
-        with transaction.atomic():
-            limit_idling()
-            self._write()
+        with guarded(self._write):
             yield
             if self.is_last is None:
                 self._write()
@@ -216,15 +230,6 @@ class ShardHandle:
             if row is None:
                 raise lost(self.run.pk)
         return bool(row[0] == 0)
-
-
-def limit_idling() -> None:
-    """A job that hangs in the middle of a transaction would keep its run from everybody: PostgreSQL ends it then."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
-            [f"{settings.RUN_STALE_SECONDS * 1000:.0f}ms"],
-        )
 
 
 def lost(run_id: int) -> Stopped:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from apps.common import queues
@@ -87,8 +87,11 @@ def start(run_id: int) -> Handle | None:
 
 def start_shard(shard_id: int) -> ShardHandle | None:
     """A new attempt at a queued shard of a running run; None when there is nothing to do."""
+    # Not `run__status`: Django would look for the shard in a subquery, and PostgreSQL, when it has waited for another
+    # start of the same shard, looks again at the row but not into the subquery.
+    running = Exists(Run.objects.filter(pk=OuterRef("run_id"), status=RunStatus.RUNNING))
     with transaction.atomic():
-        started = Shard.objects.filter(pk=shard_id, status=RunStatus.QUEUED, run__status=RunStatus.RUNNING).update(
+        started = Shard.objects.filter(running, pk=shard_id, status=RunStatus.QUEUED).update(
             status=RunStatus.RUNNING, attempt=F("attempt") + 1, holder=holder(), heartbeat_at=Now(), done=0
         )
         return ShardHandle(Shard.objects.select_related("run").get(pk=shard_id)) if started else None

@@ -93,6 +93,7 @@ class Leader:
             session.close()
             return False
         self._session = session
+        log.info("This sweeper leads")
         return True
 
     def resign(self) -> None:
@@ -104,16 +105,12 @@ class Leader:
 def serve(stop: Event) -> None:
     """Sweep until told to stop."""
     leader = Leader()
-    led = False
     while not stop.is_set():
         try:
             leads = leader.leads()
         except (psycopg.OperationalError, OperationalError) as error:
             log.warning("The database is away: %s", error)
             leads = False
-        if leads and not led:
-            log.info("This sweeper leads")
-        led = leads
         if leads:
             sweep()
         stop.wait(settings.SWEEP_SECONDS)

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
+from apps.accounts.models import User
 from apps.common import queues, runs
 from apps.common.models import Run, RunStatus
 from config.postgres import Postgres
@@ -135,29 +137,46 @@ def own_redis(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
     server.stop()
 
 
-@pytest.fixture
-def own_postgres(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Postgres]:
-    """A cluster of this test alone, with Winnow's tables, in the place of the default database."""
+@pytest.fixture(scope="module")
+def own_cluster(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Postgres]:
+    """A cluster of these tests alone, with Winnow's tables."""
     with django_db_blocker.unblock():
-        connection.ensure_connection()
         with connection.cursor() as cursor:
             cursor.execute("SHOW data_directory")
             home = Path(cursor.fetchone()[0]).parent
-        connection.close()
-        usual = connection.settings_dict
         cluster = Postgres(home.with_name(f"postgres-own-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"), fast=True)
         shutil.rmtree(cluster.home, ignore_errors=True)
         cluster.start()
-        cluster.create_database("winnow")
-        connection.settings_dict = usual | {"NAME": "winnow", "HOST": str(cluster.socket), "USER": "postgres"}
         try:
-            migrate = [sys.executable, "manage.py", "migrate", "--run-syncdb", "-v0"]
-            subprocess.run(migrate, cwd=ROOT, env=process_environment(), check=True)
+            cluster.create_database("winnow")
+            with in_place_of_the_usual(cluster):
+                migrate = [sys.executable, "manage.py", "migrate", "--run-syncdb", "-v0"]
+                subprocess.run(migrate, cwd=ROOT, env=process_environment(), check=True)
             yield cluster
         finally:
-            connection.close()
-            connection.settings_dict = usual
             cluster.stop()
             shutil.rmtree(cluster.home)
-            with queues.connection() as redis:
-                redis.flushdb()
+
+
+@contextmanager
+def in_place_of_the_usual(cluster: Postgres) -> Iterator[None]:
+    """The default database of this process, and of those it starts, is the cluster's."""
+    connection.close()
+    usual = connection.settings_dict
+    connection.settings_dict = usual | {"NAME": "winnow", "HOST": str(cluster.socket), "USER": "postgres"}
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict = usual
+
+
+@pytest.fixture
+def own_postgres(own_cluster: Postgres, django_db_blocker: DjangoDbBlocker) -> Iterator[Postgres]:
+    """That cluster, empty again after the test, in the place of the default database."""
+    with django_db_blocker.unblock(), in_place_of_the_usual(own_cluster):
+        yield own_cluster
+        for model in (Run, Receipt, User):
+            model.objects.all().delete()
+        with queues.connection() as redis:
+            redis.flushdb()
