@@ -6,6 +6,7 @@ import enum
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest
@@ -52,6 +53,10 @@ RIGHTS: dict[Can, frozenset[Role]] = {
 }
 
 
+# The session's key for the organization that was visited last: the sidebar keeps it on personal pages.
+PLACE = "organization"
+
+
 def allows(role: str, can: Can) -> bool:
     return role in RIGHTS[can]
 
@@ -70,8 +75,15 @@ def enter(request: HttpRequest, slug: str, can: Can) -> Organization:
     """Authorize the request and make the membership known to the page around it."""
     membership = membership_for(request.user, slug, can)
     request.membership = membership  # type: ignore[attr-defined]
+    _remember_place(request, slug)
     _note_seen(membership)
     return membership.organization
+
+
+def _remember_place(request: HttpRequest, slug: str) -> None:
+    """In the session of a person; a program with a key has none."""
+    if SESSION_KEY in request.session and request.session.get(PLACE) != slug:
+        request.session[PLACE] = slug
 
 
 def _note_seen(membership: Membership) -> None:

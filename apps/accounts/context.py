@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from apps.accounts.access import Can, allows
+from apps.accounts.access import PLACE, Can, allows
 from apps.accounts.models import Membership, Theme
 
 _SECTIONS = {"warehouse": "warehouse", "taxonomies": "warehouse", "accounts": "members"}
@@ -16,6 +16,7 @@ _SECTIONS = {"warehouse": "warehouse", "taxonomies": "warehouse", "accounts": "m
 def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     membership: Membership | None = getattr(request, "membership", None)
+    memberships: Any = SimpleLazyObject(lambda: list(Membership.objects.of(user)) if user else [])
     theme = theme_of(request)
     match = request.resolver_match
     return {
@@ -24,10 +25,22 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "sidebar_collapsed": request.COOKIES.get("sidebar") == "collapsed",
         "membership": membership,
         "organization": membership.organization if membership else None,
-        "can": {can.name: allows(membership.role, can) for can in Can} if membership else {},
-        "memberships": SimpleLazyObject(lambda: list(Membership.objects.of(user)) if user else []),
+        "can": _rights(membership),
+        "memberships": memberships,
+        "place": SimpleLazyObject(lambda: membership or _visited_last(request, memberships)),
+        "place_can": SimpleLazyObject(lambda: _rights(membership or _visited_last(request, memberships))),
         "section": _SECTIONS.get(match.app_name if match else "", "projects"),
     }
+
+
+def _rights(membership: Membership | None) -> dict[str, bool]:
+    return {can.name: allows(membership.role, can) for can in Can} if membership else {}
+
+
+def _visited_last(request: HttpRequest, memberships: list[Membership]) -> Membership | None:
+    """Where the sidebar leads on pages that are of no organization."""
+    slug = request.session.get(PLACE)
+    return next((found for found in memberships if found.organization.slug == slug), next(iter(memberships), None))
 
 
 def theme_of(request: HttpRequest) -> str:

@@ -39,14 +39,14 @@ def invite(*, organization: Organization, email: str, role: str, actor: User) ->
     if Membership.objects.filter(organization=organization, user__email__iexact=address).exists():
         raise Conflict(f"{address} is a member already.")
     Organization.objects.select_for_update().get(pk=organization.pk)
-    secret, now = new_secret(), timezone.now()
+    secret = new_secret()
     invitation = organization.invitations.pending().filter(email__iexact=address).first()
     invitation = invitation or Invitation(organization=organization, email=address, invited_by=actor)
     invitation.role = role
     _renew(invitation, secret)
     invitation.full_clean(exclude=["digest"])
     invitation.save()
-    audit.record(organization, actor, "invited", address, role=role, until=(now + _life()).isoformat())
+    audit.record(organization, actor, "invited", address, role=role)
     transaction.on_commit(lambda: _mail(invitation, secret))
     return invitation
 

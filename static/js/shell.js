@@ -48,6 +48,26 @@ function closeMenus(except) {
   }
 }
 
+// A menu inside a scrolling table would be cut off: it floats over the page, and closes when that scrolls.
+function floatMenu(menu) {
+  const items = menu.querySelector(".menu-items");
+  const box = menu.querySelector("summary").getBoundingClientRect();
+  items.classList.add("is-floating");
+  const below = box.bottom + 4 + items.offsetHeight < window.innerHeight;
+  items.style.top = `${below ? box.bottom + 4 : box.top - 4 - items.offsetHeight}px`;
+  items.style.bottom = "auto";
+  items.style.right = "auto";
+  items.style.left = `${Math.max(8, box.right - items.offsetWidth)}px`;
+}
+
+function onToggle(event) {
+  if (event.target.matches?.(".table-wrap details.menu[open]")) floatMenu(event.target);
+}
+
+function onScroll(event) {
+  if (event.target.querySelector?.("details.menu[open] > .is-floating")) closeMenus();
+}
+
 function onClick(event) {
   closeMenus(event.target.closest("details.menu"));
   if (event.target.closest("[data-collapse]")) toggleSidebar();
@@ -96,6 +116,8 @@ export function mountShell(root) {
   root.addEventListener("focusin", onFocus);
   root.addEventListener("submit", switchTheme);
   root.addEventListener("click", onClick);
+  root.addEventListener("toggle", onToggle, true);
+  root.addEventListener("scroll", onScroll, true);
   root.addEventListener("keydown", onKey);
   // A response may carry HX-Trigger: {"toast": {"text": "…"}}; never for errors, which stay in the page.
   root.addEventListener("toast", (event) => toast(event.detail.text ?? event.detail.value));

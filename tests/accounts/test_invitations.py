@@ -42,7 +42,9 @@ def sign_up(client: Client, email: str) -> None:
 
 
 def role_of(email: str) -> str | None:
-    return Membership.objects.filter(user__email=email, organization__slug="acme").values_list("role", flat=True).first()
+    return (
+        Membership.objects.filter(user__email=email, organization__slug="acme").values_list("role", flat=True).first()
+    )
 
 
 def test_the_token_is_mailed_and_only_its_hash_is_stored(invite: Callable[..., str]) -> None:
