@@ -31,6 +31,43 @@ class LabelsetForm(DatasetForm):
         self.fields["taxonomy"].queryset = organization.taxonomies.order_by("name", "-version")  # type: ignore[attr-defined]
 
 
+class StorageForm(forms.Form):
+    """A new S3 or public storage method."""
+
+    provider = forms.ChoiceField(choices=[("AWS_S3", "S3"), ("PUBLIC", "Public URLs")], widget=forms.HiddenInput)
+    name = forms.CharField(max_length=80)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if bool(data.get("access_key")) != bool(data.get("secret_key")):
+            self.add_error("secret_key", "Access key and secret key belong together. Without both, the machine's role.")
+        return data
+
+
+class S3Form(StorageForm):
+    bucket = forms.CharField(max_length=255)
+    region = forms.CharField(max_length=60, required=False, help_text="Such as <code>us-east-2</code>.")
+    endpoint = forms.URLField(
+        required=False, assume_scheme="https", help_text="Only for storages other than AWS, such as MinIO."
+    )
+    prefix = forms.CharField(max_length=500, required=False, help_text="Paths of datapoints count from here.")
+    access_key = forms.CharField(max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    secret_key = forms.CharField(
+        max_length=200,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Stored encrypted and never shown again. Leave both keys empty to use this machine's role.",
+    )
+    field_order = ["name", "bucket", "region", "endpoint", "prefix", "access_key", "secret_key"]
+
+
+class KeysForm(forms.Form):
+    """Other keys for a method that is there."""
+
+    access_key = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    secret_key = forms.CharField(max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
+
+
 class FileForm(forms.Form):
     """One file of the upload page; `name` is its path within what was dropped."""
 

@@ -10,6 +10,8 @@ from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from apps.common.crypto import EncryptedTextField
+
 
 class StorageMethod(models.Model):
     """Where the bytes of datapoints are."""
@@ -29,8 +31,8 @@ class StorageMethod(models.Model):
     origins = ArrayField(
         models.CharField(max_length=300), default=list, blank=True, help_text="From where browsers load its images."
     )
-    access_key = models.TextField(blank=True, help_text="Encrypted.")
-    secret_key = models.TextField(blank=True, help_text="Encrypted.")
+    access_key = EncryptedTextField(blank=True)
+    secret_key = EncryptedTextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -69,6 +71,9 @@ class Import(models.Model):
     storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="imports", null=True)
     source = models.CharField(max_length=20, help_text="items-list, s3-prefix, folder, upload, zip")
     params = models.JSONField(default=dict, blank=True)
+    cursor = models.TextField(blank=True, help_text="Up to where the source is in, written with what came in.")
+    labelset = models.ForeignKey("Labelset", models.SET_NULL, related_name="+", null=True, blank=True)
+    labeled = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
@@ -85,6 +90,9 @@ class ImportFailure(models.Model):
     name = models.CharField(max_length=500)
     reason = models.TextField()
     item = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["import_row", "id"], name="import_failure_page")]
 
 
 class DatapointQuerySet(models.QuerySet["Datapoint"]):
@@ -107,9 +115,11 @@ class Datapoint(models.Model):
     """One image of a dataset. Width and height are as a browser displays it; NULL until known."""
 
     uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="datapoints")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="datapoints", db_index=False)
     storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="datapoints")
-    import_row = models.ForeignKey(Import, models.SET_NULL, related_name="datapoints", null=True, blank=True)
+    import_row = models.ForeignKey(
+        Import, models.SET_NULL, related_name="datapoints", null=True, blank=True, db_index=False
+    )
     name = models.CharField(max_length=500)
     path = models.CharField(max_length=1000)
     width = models.PositiveIntegerField(null=True, blank=True)
@@ -128,7 +138,10 @@ class Datapoint(models.Model):
         indexes = [
             models.Index(fields=["dataset", "id"], name="datapoint_page"),
             models.Index(fields=["dataset", "id"], condition=~models.Q(error=""), name="datapoint_failed"),
-            models.Index(fields=["dataset", "import_row", "id"], name="datapoint_of_import"),
+            models.Index(fields=["import_row", "id"], name="datapoint_of_import"),
+            models.Index(
+                fields=["dataset", "id"], condition=models.Q(width=None, error=""), name="datapoint_unprepared"
+            ),
         ]
 
     def __str__(self) -> str:

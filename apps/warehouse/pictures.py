@@ -73,7 +73,7 @@ def probe(file: BinaryIO) -> Header:
 
 
 def _is_turned_by_all(image: Image.Image, orientation: int) -> bool:
-    """Browsers agree about the EXIF of a JPEG alone: not about other kinds of files, nor about XMP, which Pillow reads."""
+    """Browsers agree about the EXIF of a JPEG alone, not of other files, nor about XMP, which Pillow reads."""
     exif = Image.Exif()
     exif.load(image.info.get("exif", b""))
     return image.format in {"JPEG", "MPO"} and exif.get(_ORIENTATION, 1) == orientation

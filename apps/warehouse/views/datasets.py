@@ -17,7 +17,7 @@ from apps.common.http import HtmxRequest, is_fragment
 from apps.warehouse import services
 from apps.warehouse.forms import DatapointFilter, DatasetForm, sentences
 from apps.warehouse.models import Datapoint, Dataset
-from apps.warehouse.paging import page
+from apps.warehouse.views import listing
 
 PAGE_SIZE = 60
 DATASETS_A_PAGE = 50
@@ -36,7 +36,7 @@ def datasets(request: HtmxRequest, org: str) -> HttpResponse:
         else:
             return redirect("warehouse:upload", organization.slug, dataset.pk)
     rows = organization.datasets.select_related("created_by").annotate(size=Count("datapoints"))
-    context = {"page": page(rows, request, size=DATASETS_A_PAGE), "form": form, "tab": "datasets"}
+    context = listing(request, rows, size=DATASETS_A_PAGE) | {"form": form, "tab": "datasets"}
     return render(request, "warehouse/datasets.html", context, status=422 if form.errors else 200)
 
 
@@ -45,9 +45,10 @@ def dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     row = get_object_or_404(organization.datasets.select_related("created_by"), pk=pk)
     form = filter_of(request, row)
-    found = page(Datapoint.objects.matching(row, **chosen(form)), request, size=PAGE_SIZE)
+    points = Datapoint.objects.matching(row, **chosen(form)).select_related("storage")
+    context = listing(request, points, size=PAGE_SIZE) | {"dataset": row, "form": form} | _counts(request, row)
     template = "warehouse/_datapoints.html" if is_fragment(request) else "warehouse/dataset.html"
-    response = render(request, template, {"dataset": row, "page": found, "form": form, **_counts(request, row)})
+    response = render(request, template, context)
     response["Vary"] = "HX-Request"
     return response
 

@@ -18,7 +18,7 @@ from apps.taxonomies import services as taxonomies
 from apps.warehouse import exports, services
 from apps.warehouse.forms import LabelsetForm
 from apps.warehouse.models import Labelset, LabelsetEntry
-from apps.warehouse.paging import page
+from apps.warehouse.views import listing
 
 ENTRIES_A_PAGE = 50
 
@@ -35,7 +35,7 @@ def labelsets(request: HtmxRequest, org: str) -> HttpResponse:
         else:
             return redirect("warehouse:labelset", organization.slug, created.pk)
     rows = organization.labelsets.select_related("taxonomy", "created_by").annotate(size=Count("entries"))
-    context = {"page": page(rows, request, size=ENTRIES_A_PAGE), "form": form, "tab": "labelsets"}
+    context = listing(request, rows, size=ENTRIES_A_PAGE) | {"form": form, "tab": "labelsets"}
     context["has_taxonomies"] = organization.taxonomies.exists()
     return render(request, "warehouse/labelsets.html", context, status=422 if form.errors else 200)
 
@@ -44,15 +44,23 @@ def labelsets(request: HtmxRequest, org: str) -> HttpResponse:
 def labelset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     row = get_object_or_404(organization.labelsets.select_related("taxonomy", "created_by"), pk=pk)
-    found = page(row.entries.select_related("datapoint"), request, size=ENTRIES_A_PAGE)
-    context: dict[str, Any] = {"labelset": row, "page": found, "tab": "labelsets"}
+    context = listing(request, row.entries.select_related("datapoint"), size=ENTRIES_A_PAGE)
+    context |= {"labelset": row, "tab": "labelsets"}
     if not is_fragment(request):
-        context |= {"figures": _figures(row), "shown": found.rows[0] if found.rows else None}
-        context |= {"boxes": boxes_of(context["shown"]) if found.rows else [], "used_in": _used_in(row)}
+        context |= _opened(request, row, context["page"].rows)
+        context |= {"figures": _figures(row), "used_in": _used_in(row)}
     template = "warehouse/_entries.html" if is_fragment(request) else "warehouse/labelset.html"
     response = render(request, template, context)
     response["Vary"] = "HX-Request"
     return response
+
+
+def _opened(request: HtmxRequest, row: Labelset, rows: list[LabelsetEntry]) -> dict[str, Any]:
+    """The entry in the viewer: the one that the address names, else the first of the page."""
+    wanted = request.GET.get("entry", "")
+    named = row.entries.filter(pk=int(wanted)).select_related("datapoint", "author") if wanted.isdecimal() else None
+    opened = (named.first() if named is not None else None) or next(iter(rows), None)
+    return {"opened": opened, "boxes": boxes_of(opened) if opened else []}
 
 
 def _figures(row: Labelset) -> dict[str, Any]:
@@ -77,7 +85,7 @@ def entry(request: HtmxRequest, org: str, pk: int, number: int) -> HttpResponse:
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     row = get_object_or_404(organization.labelsets.select_related("taxonomy"), pk=pk)
     found = get_object_or_404(row.entries.select_related("datapoint", "author"), pk=number)
-    context = {"labelset": row, "shown": found, "boxes": boxes_of(found)}
+    context = {"labelset": row, "opened": found, "boxes": boxes_of(found)}
     return render(request, "warehouse/_entry.html", context)
 
 

@@ -1,0 +1,115 @@
+"""How each kind of storage is reached: one class a provider, in one dict."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage, storages
+
+from apps.common import fetch
+from apps.warehouse.models import StorageMethod
+from apps.warehouse.s3 import S3, StorageError
+
+Provider = StorageMethod.Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that validation tried, and what exactly failed if it did."""
+
+    what: str
+    error: str = ""
+
+
+class Door(Protocol):
+    """How one storage method is reached."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The whole file, seekable; raises StorageError."""
+        ...
+
+    def url(self, path: str) -> str | None:
+        """Where a browser can load it by itself, for longer than a lease; None if only through us."""
+        ...
+
+    def check(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What validation tries, in order; each raises StorageError with what failed."""
+        ...
+
+
+class Winnow:
+    """Uploads, kept in the platform's own storage: a folder or a bucket."""
+
+    def __init__(self, method: StorageMethod) -> None:
+        self.method = method
+
+    def open(self, path: str) -> BinaryIO:
+        return open_own(path)
+
+    def url(self, path: str) -> str | None:
+        return own_url(path)
+
+    def check(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        yield from ()
+
+
+class Public:
+    """Absolute URLs that anybody can load: browsers directly, workers through the guard."""
+
+    def __init__(self, method: StorageMethod) -> None:
+        self.method = method
+
+    def open(self, path: str) -> BinaryIO:
+        try:
+            answer = fetch.fetch(path, max_bytes=settings.UPLOAD_LIMIT_BYTES)
+        except fetch.FetchError as error:
+            raise StorageError(str(error)) from error
+        if answer.status != 200:
+            raise StorageError(f"{urlsplit(path).hostname} answered {answer.status}.")
+        return io.BytesIO(answer.body)
+
+    def url(self, path: str) -> str | None:
+        return path
+
+    def check(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        yield from ()
+
+
+DOORS: dict[str, Callable[[StorageMethod], Door]] = {
+    Provider.AWS_S3: S3,
+    Provider.PUBLIC: Public,
+    Provider.WINNOW: Winnow,
+}
+
+
+def door(method: StorageMethod) -> Door:
+    return DOORS[method.provider](method)
+
+
+def origin_of(url: str | None) -> str:
+    """Scheme, host and port, as a content security policy names them."""
+    parts = urlsplit(url or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def is_own_folder() -> bool:
+    """Whether the platform's own storage is a folder of this machine rather than a bucket."""
+    return isinstance(storages["default"], FileSystemStorage)
+
+
+def own_url(path: str) -> str | None:
+    """A pre-signed URL of a file in the platform's own storage, or None when that is a folder."""
+    return None if is_own_folder() else default_storage.url(path)
+
+
+def open_own(path: str) -> BinaryIO:
+    """A file of the platform's own storage; raises StorageError."""
+    try:
+        return default_storage.open(path, "rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise StorageError("The file is not in the storage of Winnow.") from error
