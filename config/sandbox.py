@@ -105,7 +105,7 @@ class Sandbox:
 
     def _administer(self, statement: str) -> None:
         with psycopg.connect(settings.DATABASE_URL_NAMED, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(self.id)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self.id)))
 
     def _migrate(self) -> None:
         command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

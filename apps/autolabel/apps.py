@@ -16,7 +16,6 @@ class AutolabelConfig(AppConfig):
         from apps.projects.bricks import LEARNING
 
         jobs = "apps.autolabel.jobs"
-        ends = {"on_end": f"{jobs}.ended", "on_retry": f"{jobs}.retried", "can": Can.RUN_LEARNING}
         runs.register(
             kind=services.CYCLE,
             label="Cycle",
@@ -25,9 +24,19 @@ class AutolabelConfig(AppConfig):
             shard_queue="inference",
             shard_job=f"{jobs}.predict_shard",
             close_job=f"{jobs}.close_cycle",
-            **ends,
+            on_end=f"{jobs}.ended",
+            on_retry=f"{jobs}.retried",
+            can=Can.RUN_LEARNING,
         )
-        runs.register(kind=services.FLUSH, label="Flush", queue="default", job=f"{jobs}.flush", **ends)
+        runs.register(
+            kind=services.FLUSH,
+            label="Flush",
+            queue="default",
+            job=f"{jobs}.flush",
+            on_end=f"{jobs}.ended",
+            on_retry=f"{jobs}.retried",
+            can=Can.RUN_LEARNING,
+        )
         runs.register(
             kind=services.SCORE,
             label="Score new images",

@@ -16,7 +16,7 @@ CHUNK = 500
 
 def flush(handle: Handle) -> dict[str, Any]:
     """What left earlier is no longer here, so a flush that begins again goes on where it stopped."""
-    stage = Stage.objects.select_related("project").get(pk=handle.run.target)
+    stage = Stage.objects.select_related("project").get(pk=handle.run.target or 0)
     cycle = Cycle.objects.filter(pk=handle.params["cycle"]).first()
     threshold = handle.params["threshold"]
     labeled = _labeled(handle, stage)

@@ -60,7 +60,7 @@ def _head(cycle: Cycle, order: str) -> list[tuple[Any, ...]]:
             """,  # noqa: S608
             [cycle.pk, RANKED_CLOSELY],
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _class_counts(classes: Sequence[Sequence[int]], known: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -90,7 +90,7 @@ def fit_in(cycle: Cycle, task_ids: Sequence[int]) -> None:
     else:
         sql = (
             "COALESCE((SELECT n.rank FROM autolabel_prediction n WHERE n.cycle_id = p.cycle_id AND n.rank IS NOT NULL"
-            " AND n.confidence <= p.confidence ORDER BY n.confidence DESC LIMIT 1), 0)"
+            " AND n.confidence <= p.confidence ORDER BY n.confidence DESC, n.rank DESC LIMIT 1), 0)"
         )
         params = []
     with connection.cursor() as cursor:

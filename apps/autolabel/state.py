@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Avg, Count, Q, QuerySet
 
 from apps.autolabel import quality
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
 from apps.common.http import Conflict
 from apps.common.models import ACTIVE, Run
-from apps.labeling.models import Task, TaskState
+from apps.labeling.models import OPEN_STATES, Batch, Task, TaskState
 from apps.projects.bricks import BRICKS, LEARNING
 from apps.projects.models import Stage
 from apps.taxonomies import labels as label_json
@@ -127,3 +127,19 @@ def check_result(check: FlushCheck) -> quality.Measured:
     found = Task.objects.filter(batch=check.batch, annotation__source="human", prelabel__isnull=False)
     pairs = found.values_list("prelabel__labels", "annotation__labels")
     return quality.measure([label_json.agreement(predicted, human) for predicted, human in pairs])
+
+
+def expected_at(stage: Stage, current: Cycle | None, threshold: float) -> float | None:
+    """The mean confidence of what a flush at the threshold would auto-label: its expected agreement."""
+    found = Prediction.objects.filter(
+        cycle=current, task__stage=stage, task__state=TaskState.WAITING, confidence__gte=threshold
+    )
+    return found.aggregate(mean=Avg("confidence"))["mean"] if current else None
+
+
+def batches(stage: Stage) -> QuerySet[Batch]:
+    """The newest first, with how many of each are labeled and how many can be recalled."""
+    labeled = Count("tasks", filter=Q(tasks__annotation__isnull=False))
+    out = Count("tasks", filter=Q(tasks__annotation=None, tasks__state__in=OPEN_STATES) & ~Q(tasks__stage=stage))
+    rows = Batch.objects.filter(stage=stage).select_related("by", "flush_check").order_by("-number")
+    return rows.annotate(labeled=labeled, out=out)

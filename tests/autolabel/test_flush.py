@@ -9,6 +9,7 @@ from apps.autolabel.models import FlushCheck, Learner, Prediction
 from apps.common import jobs, runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus
+from apps.detector.types import Trained
 from apps.labeling import transitions
 from apps.labeling.models import Annotation, Prelabel, Task
 from apps.labeling.selection import opening
@@ -100,15 +101,15 @@ def test_a_canceled_flush_keeps_what_has_left_and_the_rest_where_it_is(
 ) -> None:
     monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
     run = services.flush(trained.stage(), by=trained.user)
-    original, calls = transitions.flush_move, []
+    original, told = runs.Handle.progress, []
 
-    def cancel_after_two(**arguments: object) -> int:
-        if len(calls) == 2:
+    def cancel_after_two_chunks(handle: runs.Handle, done: int, *more: object, **named: object) -> None:
+        told.append(done)
+        if told[-1] == 10:
             services.cancel(trained.stage(), by=trained.user)
-        calls.append(1)
-        return original(**arguments)  # type: ignore[arg-type]
+        original(handle, done, *more, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("apps.autolabel.flushing.transitions.flush_move", cancel_after_two)
+    monkeypatch.setattr(runs.Handle, "progress", cancel_after_two_chunks)
     jobs.execute(run.pk)
     run.refresh_from_db()
     assert run.status == RunStatus.CANCELED
@@ -143,11 +144,11 @@ def test_a_check_is_drawn_from_what_would_be_flushed_and_labeled_blind(trained: 
     assert result.n == 4 and result.mean is not None and not result.is_enough
 
 
-def test_a_check_above_a_threshold_says_nothing_of_the_whole(trained: Loop) -> None:
+def test_a_check_above_a_threshold_says_nothing_of_the_whole(trained: Loop, model: Trained) -> None:
     threshold = sorted(Prediction.objects.values_list("confidence", flat=True))[12]
     services.check_first(trained.stage(), threshold=max(threshold, 1e-6), size=3, by=trained.user)
     trained.label()
-    cycle = trained.cycle()
+    cycle = trained.cycle(model)
     assert cycle.held_out_images == 7 and cycle.agreement_n == 4
 
 
