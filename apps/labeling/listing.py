@@ -63,6 +63,7 @@ def history(task: Task) -> list[TaskEvent]:
     events = list(TaskEvent.objects.filter(task=task).select_related("actor", "annotation__author").order_by("-id"))
     for event in events:
         event.words = VERBS.get(event.verb, event.verb.capitalize())  # type: ignore[attr-defined]
+        event.texts = [text for text in event.detail.values() if isinstance(text, str) and text]  # type: ignore[attr-defined]
     return events
 
 

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.labeling.models import Annotation, Task, TaskEvent, TaskState
+from apps.labeling.models import OPEN_STATES, Annotation, Task, TaskEvent, TaskState
 from apps.projects.models import Stage
 
 AT_MOST = 100
@@ -64,7 +64,12 @@ def _hands(stage: Stage, at: datetime) -> list[Hand]:
         saved=Count("pk", filter=Q(state=TaskState.IN_PROGRESS)),
         until=Max("leased_until"),
     )  # fmt: skip
-    reserved = tasks.exclude(reserved_for=None).values_list("reserved_for").annotate(count=Count("pk"))
+    reserved = (
+        tasks.filter(state__in=OPEN_STATES)
+        .exclude(reserved_for=None)
+        .values_list("reserved_for")
+        .annotate(count=Count("pk"))
+    )
     done = (
         Annotation.objects.filter(stage=stage).exclude(author=None).order_by().values_list("author").annotate(
             count=Count("pk"), today=Count("pk", filter=Q(at__gt=at - timedelta(hours=24)))

@@ -10,8 +10,8 @@ from apps.projects.models import Stage
 from apps.projects.pipelines import Edge, Problem, edges
 from apps.projects.validation import carried
 
-WIDTH, HEIGHT = 156, 60
-GAP_X, GAP_Y = 84, 36
+WIDTH, HEIGHT = 154, 60
+GAP_X, GAP_Y = 72, 36
 LANE = 20
 MARGIN = 14
 
@@ -90,13 +90,14 @@ def _place(nodes: Mapping[str, Node], graph: Sequence[Edge]) -> None:
             if target.layer <= source.layer < len(nodes) - 1:
                 target.layer = source.layer + 1
     before: dict[str, tuple[int, int]] = {}
-    free: dict[int, int] = {}
-    for node in sorted(nodes.values(), key=lambda each: (each.layer, before.get(each.stage.name, (0, 0)))):
-        wanted = before.get(node.stage.name, (0, 0))[0]
-        node.row = max(wanted, free.get(node.layer, 0))
-        free[node.layer] = node.row + 1
-        for index, edge in enumerate(edge for edge in forward if edge.source == node.stage.name):
-            before.setdefault(edge.target, (node.row, index))
+    for layer in range(1 + max((node.layer for node in nodes.values()), default=0)):
+        here = [node for node in nodes.values() if node.layer == layer]
+        free = 0
+        for node in sorted(here, key=lambda each: before.get(each.stage.name, (0, 0))):
+            node.row = max(before.get(node.stage.name, (0, 0))[0], free)
+            free = node.row + 1
+            for index, edge in enumerate(edge for edge in forward if edge.source == node.stage.name):
+                before.setdefault(edge.target, (node.row, index))
 
 
 def _lines(

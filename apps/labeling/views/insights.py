@@ -19,7 +19,7 @@ from apps.projects.pages import frame, project_of
 @require_GET
 def page(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     project = project_of(request, org, pk, Can.SEE_INSIGHTS)
-    form = InsightFilter(request.GET, project=project)
+    form = InsightFilter({"days": "30"} | request.GET.dict(), project=project)
     wanted = form.cleaned_data if form.is_valid() else {}
     stage, since = wanted.get("stage"), insights.since_days(wanted.get("days") or 30, timezone.now())
     context = frame(request, project, "insights") | {
@@ -37,7 +37,7 @@ def page(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
 @require_GET
 def as_csv(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     project = project_of(request, org, pk, Can.SEE_INSIGHTS)
-    form = InsightFilter(request.GET, project=project)
+    form = InsightFilter({"days": "30"} | request.GET.dict(), project=project)
     wanted = form.cleaned_data if form.is_valid() else {}
     since = insights.since_days(wanted.get("days") or 30, timezone.now())
     response = HttpResponse(content_type="text/csv; charset=utf-8")
