@@ -8,9 +8,6 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$name && break; done)
 RUN := .venv/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
-TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
-# PyPI's torch for Linux brings gigabytes of CUDA; without an NVIDIA driver the small CPU build does the same.
-CPU_INDEX := $(if $(shell command -v nvidia-smi),,$(filter Linux,$(shell uname -s)))
 # Values that only checks need: nothing is served with them.
 CHECK_ENV := SECRET_KEY=$${SECRET_KEY:-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLM} \
 	DATABASE_URL=$${DATABASE_URL:-postgresql:///checks-only} DATABASE_POOL=false
@@ -62,18 +59,12 @@ clean:  ## Remove .venv and caches; var/ (your data) stays
 	@test -n "$(PYTHON)" || { echo "Winnow needs Python 3.11 or 3.12 with venv: install it, or PYTHON=/path/to/python make"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/.torch: | .venv/bin/python
-	@$(if $(CPU_INDEX),$(PIP) install --retries 0 --timeout 15 --no-deps \
-		--index-url https://download.pytorch.org/whl/cpu $(TORCH)+cpu 2>/dev/null \
-		|| echo "No CPU build of torch at hand: the one of the package index follows",true)
-	@touch $@
-
-.venv/.run: pyproject.toml constraints.txt | .venv/.torch
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing what Winnow needs to run"
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
-.venv/.dev: pyproject.toml constraints.txt sdk/pyproject.toml | .venv/.torch
+.venv/.dev: pyproject.toml constraints.txt sdk/pyproject.toml | .venv/bin/python
 	@echo "Installing what Winnow needs to run and to be tested"
 	@$(PIP) install -c constraints.txt -e ".[dev]" -e sdk
 	@touch $@ .venv/.run
