@@ -31,6 +31,22 @@ def of_stage(world: World) -> dict[str, Any]:
     return {"project": world.desk.project.uid, "stage": world.desk.stage.name}
 
 
+def of_project(world: World) -> dict[str, Any]:
+    return {"pk": world.desk.project.pk}
+
+
+def of_project_stage(world: World) -> dict[str, Any]:
+    return {**of_project(world), "stage": world.desk.stage.name}
+
+
+def of_project_task(world: World) -> dict[str, Any]:
+    return {**of_project(world), "task": world.desk.task("a.jpg").uid}
+
+
+def of_stage_task(world: World) -> dict[str, Any]:
+    return {**of_project_stage(world), "task": world.desk.task("a.jpg").uid}
+
+
 def of_dataset(world: World) -> dict[str, Any]:
     return {"pk": world.dataset.pk}
 
@@ -165,6 +181,27 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "taxonomies:delete": Row(post=Can.MANAGE_WAREHOUSE, make=of_taxonomy),
     # Projects
     "projects:list": Row(Can.SEE_PROJECTS),
+    "projects:create": Row(Can.MANAGE_PROJECTS, Can.MANAGE_PROJECTS),
+    "projects:preview": Row(post=Can.MANAGE_PROJECTS),
+    "projects:blueprint-json": Row(Can.MANAGE_PROJECTS),
+    "projects:project": Row(Can.SEE_PROJECTS, make=of_project),
+    "projects:stages": Row(Can.SEE_PROJECTS, make=of_project),
+    "projects:configure-stage": Row(post=Can.MANAGE_PROJECTS, make=of_project_stage),
+    "projects:settings": Row(Can.MANAGE_PROJECTS, Can.MANAGE_PROJECTS, make=of_project),
+    "projects:add-datapoints": Row(post=Can.MANAGE_PROJECTS, make=of_project),
+    "projects:archive": Row(post=Can.MANAGE_PROJECTS, make=of_project),
+    "projects:unarchive": Row(post=Can.MANAGE_PROJECTS, make=of_project),
+    "projects:delete": Row(post=Can.MANAGE_PROJECTS, make=of_project),
+    "labeling:stage": Row(Can.SEE_PROJECTS, make=of_project_stage),
+    "labeling:release-member": Row(post=Can.MANAGE_PROJECTS, make=of_project_stage),
+    "labeling:release-task": Row(post=Can.MANAGE_PROJECTS, make=of_stage_task),
+    "labeling:reassign-task": Row(post=Can.MANAGE_PROJECTS, make=of_stage_task),
+    "labeling:resolve-problem": Row(post=Can.MANAGE_PROJECTS, make=of_stage_task),
+    "labeling:tasks": Row(Can.MANAGE_PROJECTS, make=of_project),
+    "labeling:bulk-tasks": Row(post=Can.MANAGE_PROJECTS, make=of_project),
+    "labeling:task": Row(Can.MANAGE_PROJECTS, make=of_project_task),
+    "labeling:insights": Row(Can.SEE_INSIGHTS, make=of_project),
+    "labeling:insights-csv": Row(Can.SEE_INSIGHTS, make=of_project),
     # Labeling
     "labeling:workspace": Row(Can.LABEL, make=of_stage),
     "labeling:workspace-next": Row(post=Can.LABEL, make=of_stage),
