@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-WIDTH, HEIGHT = 640, 280
+WIDTH, HEIGHT = 760, 280
 LEFT, RIGHT, TOP, BOTTOM = 48, 150, 14, 44
 LINE_HEIGHT = 14
 DONUT = 130
@@ -48,11 +48,15 @@ class Frame:
     x_low: float
     x_high: float
     y_high: float
-    right: int = RIGHT
+    width: int = WIDTH
+    margin: int = RIGHT
+
+    @property
+    def right(self) -> int:
+        return self.width - self.margin
 
     def x(self, value: float) -> float:
-        span = self.x_high - self.x_low or 1.0
-        return round(LEFT + (value - self.x_low) / span * (WIDTH - LEFT - self.right), 1)
+        return round(LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (self.right - LEFT), 1)
 
     def y(self, value: float) -> float:
         return round(HEIGHT - BOTTOM - min(max(value / self.y_high, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM), 1)
@@ -79,14 +83,19 @@ def line_chart(
     *,
     title: str = "",
     y_format: Callable[[float], str] | None = None,
+    width: int = WIDTH,
 ) -> SafeString:
-    """At most three lines from a common zero, labeled at their ends, each with its band; x in whole numbers."""
+    """At most three lines from a common zero, labeled at their ends, each with its band; x in whole numbers.
+
+    The drawing fills its place; `width` is how wide it is in units of which the letters are 11 high.
+    """
     if len(series) > MOST_SERIES:
         raise ValueError(f"A chart takes {MOST_SERIES} series, not {len(series)}.")
     shown = y_format or (percent if y_max == 1.0 else number)
     xs = sorted({x for line in series for x, _ in line.points}) or [0.0]
-    frame = Frame(xs[0], xs[-1] if xs[-1] > xs[0] else xs[0] + 1, y_max)
-    x_ticks = [value for value in ticks(frame.x_low, frame.x_high) if float(value).is_integer()]
+    alone = int(xs[0] == xs[-1])
+    frame = Frame(xs[0] - alone, xs[-1] + alone, y_max, width)
+    x_ticks = [value for value in ticks(xs[0], xs[-1]) if float(value).is_integer()]
     drawing = [
         _axes(frame, x_ticks, x_label, y_label, shown),
         *(_band(frame, line) for line in series if line.band),
@@ -95,7 +104,7 @@ def line_chart(
     ]
     name = title or f"{', '.join(line.label for line in series)} by {x_label.lower()}"
     rows = [(number(x), *(_at(line, x, shown) for line in series)) for x in xs] if any(s.points for s in series) else []
-    return _figure(name, drawing, (x_label, *(line.label for line in series)), rows)
+    return _figure(name, width, drawing, (x_label, *(line.label for line in series)), rows)
 
 
 def histogram(
@@ -108,12 +117,13 @@ def histogram(
     mark: float | None = None,
     title: str = "",
     x_format: Callable[[float], str] = percent,
+    width: int = WIDTH,
 ) -> SafeString:
     """Bars over the bins between the edges; `mark` draws a threshold, below which the bars are muted."""
     if len(edges) != len(counts) + 1:
         raise ValueError(f"{len(counts)} bars have {len(counts) + 1} edges, not {len(edges)}.")
     top = ticks(0, max([*counts, 1]) * 1.001, 4)
-    frame = Frame(edges[0], edges[-1], max(top[-1], max([*counts, 1])), right=16)
+    frame = Frame(edges[0], edges[-1], max(top[-1], max([*counts, 1])), width, margin=16)
     bars = [
         _bar(frame, *bar, x_format)
         for bar in zip(counts, edges, edges[1:], _classes(edges, css_class, mark), strict=False)
@@ -135,7 +145,7 @@ def histogram(
         (f"{x_format(low)} to {x_format(high)}", number(n))
         for n, low, high in zip(counts, edges, edges[1:], strict=False)
     ]
-    return _figure(title or f"{y_label} by {x_label.lower()}", drawing, (x_label, y_label), rows)
+    return _figure(title or f"{y_label} by {x_label.lower()}", width, drawing, (x_label, y_label), rows)
 
 
 def _classes(edges: Sequence[float], css_class: str, mark: float | None) -> list[str]:
@@ -221,7 +231,7 @@ def _axes(
     y_format: Callable[[float], str],
     x_format: Callable[[float], str] = number,
 ) -> SafeString:
-    right = WIDTH - frame.right
+    right = frame.right
     floor = HEIGHT - BOTTOM
     grid = format_html_join(
         "",
@@ -235,7 +245,7 @@ def _axes(
         [(frame.x(value), floor + 16, x_format(value)) for value in x_ticks],
     )
     return format_html(
-        '<g class="axis">{}<line x1="{}" x2="{}" y1="{}" y2="{}"></line>{}'
+        '{}<g class="axis"><line x1="{}" x2="{}" y1="{}" y2="{}"></line>{}'
         '<text x="{}" y="{}" text-anchor="middle">{}</text>'
         '<text transform="translate(11 {}) rotate(-90)" text-anchor="middle">{}</text></g>',
         grid, LEFT, right, floor, floor, marks,
@@ -293,11 +303,11 @@ def _at(line: Series, x: float, shown: Callable[[float], str]) -> str:
 
 
 def _figure(
-    title: str, drawing: Sequence[SafeString], heads: Sequence[str], rows: Sequence[Sequence[str]]
+    title: str, width: int, drawing: Sequence[SafeString], heads: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> SafeString:
     body = format_html_join("", "{}", ((part,) for part in drawing))
     svg = format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>', WIDTH, HEIGHT, title, body
+        '<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>', width, HEIGHT, title, body
     )
     return format_html('<figure class="figure">{}{}</figure>', svg, _table(title, heads, rows))
 
