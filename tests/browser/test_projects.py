@@ -24,14 +24,12 @@ SIZES = ((1280, 800), (768, 1024))
 
 def shoot(page: Page, folder: Path, name: str) -> None:
     """Pictures in both sizes and themes."""
-    page.emulate_media(reduced_motion="reduce")
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
-            page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 800})
-    page.evaluate("document.documentElement.dataset.theme = 'auto'")
 
 
 @pytest.mark.django_db(transaction=True)
