@@ -101,10 +101,11 @@ export class Editor {
   }
 
   applyPrefs() {
-    const { brightness, contrast, saturation, invert, fill, crossWidth, crossOpacity } = this.prefs;
+    const { brightness, contrast, saturation, invert, fill, crossWidth, crossOpacity, crossColor } = this.prefs;
     const plain = brightness === 100 && contrast === 100 && saturation === 100 && !invert;
     this.image.style.filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
     this.stage.style.setProperty("--fill", fill / 100);
+    this.stage.style.setProperty("--cross-color", crossColor);
     this.stage.style.setProperty("--cross-width", crossWidth);
     this.stage.style.setProperty("--cross-opacity", crossOpacity / 100);
   }

@@ -216,8 +216,8 @@ export class Panel {
     for (const input of this.prefInputs) {
       const name = input.dataset.pref;
       input.addEventListener("input", () => {
-        const scale = Number(input.dataset.scale || 1);
-        this.editor.setPref(name, input.type === "checkbox" ? input.checked : Number(input.value) / scale);
+        const number = () => Number(input.value) / Number(input.dataset.scale || 1);
+        this.editor.setPref(name, input.type === "checkbox" ? input.checked : input.type === "color" ? input.value : number());
       });
     }
   }
@@ -226,6 +226,7 @@ export class Panel {
     for (const input of this.prefInputs) {
       const value = this.editor.prefs[input.dataset.pref];
       if (input.type === "checkbox") input.checked = value;
+      else if (input.type === "color") input.value = value;
       else input.value = Math.round(value * Number(input.dataset.scale || 1));
       const shown = input.parentElement.querySelector("output");
       if (shown) shown.textContent = `${input.value}${input.dataset.unit || ""}`;

@@ -15,7 +15,7 @@ import { Page } from "./page.js";
 import { Sync } from "./sync.js";
 
 const DEFAULTS = {
-  crosshair: true, crossWidth: 1, crossOpacity: 90, tagSize: 12, fill: 8, slider: 0, ghosts: false, keepView: false, zoomBoxes: false,
+  crosshair: true, crossColor: "#ffffff", crossWidth: 1, crossOpacity: 90, tagSize: 12, fill: 8, slider: 0, ghosts: false, keepView: false, zoomBoxes: false,
   pixelated: false, brightness: 100, contrast: 100, saturation: 100, invert: false,
 };
 const LOOKS = ["brightness", "contrast", "saturation", "invert"];
