@@ -1,4 +1,4 @@
-"""The warehouse app."""
+"""The warehouse app: its kinds of runs."""
 
 from django.apps import AppConfig
 
@@ -6,3 +6,37 @@ from django.apps import AppConfig
 class WarehouseConfig(AppConfig):
     name = "apps.warehouse"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.accounts.access import Can
+        from apps.common import runs
+
+        here, can = "apps.warehouse", Can.MANAGE_WAREHOUSE
+        runs.register(
+            kind="import",
+            label="Import",
+            queue="default",
+            job=f"{here}.imports.perform",
+            on_end=f"{here}.imports.ended",
+            can=can,
+        )
+        runs.register(
+            kind="undo-import", label="Undo an import", queue="default", job=f"{here}.removing.undo_import", can=can
+        )
+        runs.register(
+            kind="delete-dataset",
+            label="Delete a dataset",
+            queue="default",
+            job=f"{here}.removing.perform_delete",
+            can=can,
+        )
+        runs.register(
+            kind="prepare",
+            label="Read images",
+            queue="default",
+            job=f"{here}.preparing.open_shards",
+            shard_queue="inference",
+            shard_job=f"{here}.preparing.prepare_shard",
+            close_job=f"{here}.preparing.close",
+            can=can,
+        )

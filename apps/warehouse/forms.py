@@ -50,7 +50,9 @@ class S3Form(StorageForm):
     endpoint = forms.URLField(
         required=False, assume_scheme="https", help_text="Only for storages other than AWS, such as MinIO."
     )
-    prefix = forms.CharField(max_length=500, required=False, help_text="Paths of datapoints count from here.")
+    prefix = forms.CharField(  # type: ignore[assignment]
+        max_length=500, required=False, help_text="Paths of datapoints count from here."
+    )
     access_key = forms.CharField(max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     secret_key = forms.CharField(
         max_length=200,

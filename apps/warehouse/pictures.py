@@ -102,6 +102,11 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
             raise BadPicture(f"The picture is damaged: {error}.") from error
 
 
+def may_be_shown(path: str) -> bool:
+    """Whether browsers show files of this name, before anybody has looked inside."""
+    return not path.lower().endswith((".tif", ".tiff"))
+
+
 def shrink(file: BinaryIO, side: int = THUMBNAIL_SIDE, quality: int = 82) -> bytes:
     """A JPEG of at most `side` pixels a side, upright. Decodes everything, so a truncated file is found: BadPicture."""
     with _opened(file) as image:

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET
 
 from apps.accounts.access import Can, allows, enter
 from apps.common.http import HtmxRequest
-from apps.warehouse import storages
+from apps.warehouse import preparing, storages
 from apps.warehouse.models import Datapoint
-from apps.warehouse.pictures import MEDIA_TYPES
+from apps.warehouse.pictures import MEDIA_TYPES, may_be_shown
 
 SECONDS_CACHED = 3600
 
@@ -23,6 +23,8 @@ SECONDS_CACHED = 3600
 def image(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
     """The image as a browser can show it."""
     datapoint = _visible(request, org, uid)
+    if datapoint.width is None and not datapoint.error and not may_be_shown(datapoint.path):
+        preparing.prepare_now(datapoint)
     try:
         url = storages.url_for(datapoint)
     except storages.StorageError as error:
@@ -35,8 +37,10 @@ def image(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
 @require_GET
 def thumbnail(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
     datapoint = _visible(request, org, uid)
+    if not datapoint.thumbnail and not datapoint.error:
+        preparing.prepare_now(datapoint)
     if not datapoint.thumbnail:
-        raise Http404("There is no thumbnail.")
+        raise Http404(datapoint.error or "There is no thumbnail.")
     url = storages.own_url(datapoint.thumbnail)
     return _redirect(url) if url else _stream(request, datapoint.thumbnail)
 
