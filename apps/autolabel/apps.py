@@ -10,7 +10,7 @@ class AutolabelConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts.access import Can
-        from apps.autolabel import automatic, services
+        from apps.autolabel import automatic, demo, services
         from apps.common import runs, sweeper
         from apps.labeling import arrivals
         from apps.projects.bricks import LEARNING
@@ -44,5 +44,6 @@ class AutolabelConfig(AppConfig):
             job=f"{jobs}.score",
             can=Can.RUN_LEARNING,
         )
+        runs.register(kind=demo.KIND, label="Demo pictures", queue="default", job="apps.autolabel.demo.make")
         arrivals.register(LEARNING, services.arrived)
         sweeper.register("run the stages in automatic mode", automatic.decide_all)

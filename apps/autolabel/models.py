@@ -8,6 +8,16 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.projects.models import Stage
+
+
+class LearningStage(Stage):
+    """A stage of this brick, as the admin lists it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "active-learning stage"
+
 
 class Learner(models.Model):
     """The learner of one active-learning stage; `current` is the cycle whose predictions and order count."""
