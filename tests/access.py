@@ -52,7 +52,7 @@ class World:
 
     @cached_property
     def run(self) -> Run:
-        return Run.objects.create(organization=self.organization, kind="of-the-matrix", requested_by=self.owner)
+        return Run.objects.create(organization=self.organization, kind="import", requested_by=self.owner)
 
     @cached_property
     def invitation(self) -> Invitation:
@@ -98,7 +98,9 @@ class Api:
 
     methods: dict[str, Can | None]
     make: Make = nothing
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] | None = None
+    in_organization: bool = True
+    is_upload: bool = False  # the body is a form with a file instead of JSON
 
 
 @dataclass(frozen=True)

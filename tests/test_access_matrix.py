@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
@@ -19,12 +20,49 @@ from apps.accounts.access import RIGHTS, Can
 from apps.accounts.models import Organization, Role, User
 from apps.accounts.services import create_api_key
 from tests.access import TOKEN, Api, Open, Personal, Row, Staff, World, url_names
+from tests.warehouse.factory import make_picture
 
 ClientOf = Callable[[User], Client]
 
 
 def of_task(world: World) -> dict[str, Any]:
     return {**of_stage(world), "task": world.desk.task("a.jpg").uid}
+
+
+def of_learning(world: World) -> dict[str, Any]:
+    return {**of_project(world), "name": "ACTIVE_LEARNING"}
+
+
+def of_storage(world: World) -> dict[str, Any]:
+    return {"pk": world.datapoint.storage_id}
+
+
+def in_project(world: World) -> dict[str, Any]:
+    return {"project_id": world.desk.project.uid}
+
+
+def in_stage(world: World) -> dict[str, Any]:
+    return {**in_project(world), "stage": world.desk.stage.name}
+
+
+def in_learning(world: World) -> dict[str, Any]:
+    return {**in_project(world), "stage": "ACTIVE_LEARNING"}
+
+
+def a_task(world: World) -> dict[str, Any]:
+    return {"task_id": world.desk.task("a.jpg").uid}
+
+
+def a_dataset(world: World) -> dict[str, Any]:
+    return {"dataset_id": world.dataset.pk}
+
+
+def a_labelset(world: World) -> dict[str, Any]:
+    return {"labelset_id": world.labelset.pk}
+
+
+def a_taxonomy(world: World) -> dict[str, Any]:
+    return {"taxonomy_id": world.labelset.taxonomy_id}
 
 
 def of_stage(world: World) -> dict[str, Any]:
@@ -81,6 +119,8 @@ def by_link(world: World) -> dict[str, Any]:
 
 REDIRECT = frozenset({302})
 NOT_FOUND = frozenset({404})
+
+PROJECT = {"name": "New", "dataset": "Street", "taxonomy": "Traffic", "labelset": "Final"}
 
 ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     # Everybody
@@ -172,6 +212,11 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "warehouse:delete-labelset": Row(post=Can.MANAGE_WAREHOUSE, make=of_labelset),
     "warehouse:datapoint-image": Row(Can.SEE_IMAGES, make=of_datapoint),
     "warehouse:datapoint-thumbnail": Row(Can.SEE_IMAGES, make=of_datapoint),
+    "warehouse:storages": Row(Can.SEE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
+    "warehouse:guide": Row(Can.SEE_WAREHOUSE),
+    "warehouse:validate-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
+    "warehouse:rotate-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
+    "warehouse:delete-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
     "taxonomies:list": Row(Can.SEE_WAREHOUSE),
     "taxonomies:new": Row(Can.MANAGE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
     "taxonomies:preview": Row(post=Can.MANAGE_WAREHOUSE),
@@ -202,6 +247,18 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "labeling:task": Row(Can.MANAGE_PROJECTS, make=of_project_task),
     "labeling:insights": Row(Can.SEE_INSIGHTS, make=of_project),
     "labeling:insights-csv": Row(Can.SEE_INSIGHTS, make=of_project),
+    # Active learning
+    "autolabel:dashboard": Row(Can.RUN_LEARNING, make=of_learning),
+    "autolabel:queue": Row(Can.RUN_LEARNING, make=of_learning),
+    "autolabel:training": Row(Can.RUN_LEARNING, make=of_learning),
+    "autolabel:send": Row(post=Can.RUN_LEARNING, make=of_learning),
+    "autolabel:trigger": Row(post=Can.RUN_LEARNING, make=of_learning),
+    "autolabel:flush": Row(post=Can.RUN_LEARNING, make=of_learning),
+    "autolabel:preview": Row(Can.RUN_LEARNING, make=of_learning),
+    "autolabel:check": Row(post=Can.RUN_LEARNING, make=of_learning),
+    "autolabel:recall": Row(post=Can.RUN_LEARNING, make=lambda world: of_learning(world) | {"number": 1}),
+    # There is no such cycle yet.
+    "autolabel:model": Row(Can.RUN_LEARNING, make=lambda world: of_learning(world) | {"number": 1}, also=NOT_FOUND),
     # Labeling
     "labeling:workspace": Row(Can.LABEL, make=of_stage),
     "labeling:workspace-next": Row(post=Can.LABEL, make=of_stage),
@@ -219,6 +276,49 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "labeling:workspace-problem": Row(post=Can.LABEL, make=of_task),
     "labeling:workspace-reopen": Row(post=Can.LABEL, make=of_task),
     "labeling:workspace-comments": Row(Can.LABEL, Can.LABEL, make=of_task),
+    # HTTP API
+    "api:api-root": Open(),
+    "api:openapi-json": Open(),
+    "api:openapi-view": Open(),
+    "api:list_organizations": Api({"GET": None}, in_organization=False),
+    "api:get_organization": Api({"GET": Can.SEE_PROJECTS}),
+    "api:list_members": Api({"GET": Can.MANAGE_MEMBERS}),
+    "api:list_runs": Api({"GET": Can.SEE_WAREHOUSE}),
+    "api:get_run": Api({"GET": Can.MANAGE_PROJECTS}, of_run),
+    "api:cancel_run": Api({"POST": Can.MANAGE_PROJECTS}, of_run),
+    "api:list_datasets": Api({"GET": Can.SEE_WAREHOUSE}),
+    "api:create_dataset": Api({"POST": Can.MANAGE_WAREHOUSE}, data={"name": "New"}),
+    "api:get_dataset": Api({"GET": Can.SEE_WAREHOUSE}, a_dataset),
+    "api:list_datapoints": Api({"GET": Can.SEE_WAREHOUSE}, a_dataset),
+    "api:upload_datapoint": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset, is_upload=True),
+    "api:get_image": Api({"GET": Can.SEE_IMAGES}, of_datapoint),
+    "api:list_taxonomies": Api({"GET": Can.SEE_WAREHOUSE}),
+    "api:create_taxonomy": Api({"POST": Can.MANAGE_WAREHOUSE}, data={"name": "New", "categories": ["a"]}),
+    "api:get_taxonomy": Api({"GET": Can.SEE_WAREHOUSE}, a_taxonomy),
+    "api:edit_taxonomy": Api({"POST": Can.MANAGE_WAREHOUSE}, a_taxonomy, {"categories": ["a"]}),
+    "api:list_labelsets": Api({"GET": Can.SEE_WAREHOUSE}),
+    "api:create_labelset": Api({"POST": Can.MANAGE_WAREHOUSE}, data={"name": "New", "taxonomy": "Traffic"}),
+    "api:get_labelset": Api({"GET": Can.SEE_WAREHOUSE}, a_labelset),
+    "api:list_entries": Api({"GET": Can.SEE_WAREHOUSE}, a_labelset),
+    "api:export_labelset": Api({"GET": Can.MANAGE_WAREHOUSE}, a_labelset),
+    "api:list_projects": Api({"GET": Can.SEE_PROJECTS}),
+    "api:create_project": Api({"POST": Can.MANAGE_PROJECTS}, data=PROJECT),
+    "api:get_project": Api({"GET": Can.SEE_PROJECTS}, in_project),
+    "api:list_stages": Api({"GET": Can.SEE_PROJECTS}, in_project),
+    "api:list_tasks": Api({"GET": Can.MANAGE_PROJECTS}, in_project),
+    "api:next_tasks": Api({"POST": Can.LABEL}, in_stage, {"count": 1}),
+    "api:get_task": Api({"GET": Can.LABEL}, a_task),
+    "api:save_task": Api({"POST": Can.LABEL}, a_task, {"labels": [], "revision": 0}),
+    "api:submit_task": Api({"POST": Can.LABEL}, a_task, {"labels": [], "revision": 0}),
+    "api:comment_on_task": Api({"POST": Can.LABEL}, a_task, {"text": "Blurred"}),
+    "api:remote_tasks": Api({"GET": Can.MANAGE_PROJECTS}, in_stage),
+    "api:submit_remote_task": Api({"POST": Can.MANAGE_PROJECTS}, a_task, {"labels": []}),
+    "api:summary": Api({"GET": Can.RUN_LEARNING}, in_learning),
+    "api:send_batch": Api({"POST": Can.RUN_LEARNING}, in_learning, {"size": 1}),
+    "api:trigger_cycle": Api({"POST": Can.RUN_LEARNING}, in_learning, {}),
+    "api:list_cycles": Api({"GET": Can.RUN_LEARNING}, in_learning),
+    "api:cancel": Api({"POST": Can.RUN_LEARNING}, in_learning),
+    "api:flush": Api({"POST": Can.RUN_LEARNING}, in_learning, {}),
 }
 
 ORGANIZATION_ROWS = {name: row for name, row in ROWS.items() if isinstance(row, Row)}
@@ -324,33 +424,42 @@ def test_only_staff_opens_the_administration(namespace: str, people: dict[Role, 
     assert opened > 0
 
 
+@pytest.mark.parametrize("name", API_ROWS)
 def test_a_resource_of_the_api_answers_its_roles_alone(
-    world: World, owner: User, admin: User, labeler: User, stranger: User
+    name: str, world: World, owner: User, admin: User, labeler: User, stranger: User
 ) -> None:
-    for name, row in API_ROWS.items():
-        path = path_of(name, row.make(world))
-        for method, can in row.methods.items():
-            asked = f"{method} {path}"
-            assert ask_api(path, method, row.data, None) == 401, f"{asked} by nobody"
-            if can is None:
-                continue
-            assert ask_api(path, method, row.data, stranger) == 404, f"{asked} by a stranger"
-            for user in (owner, admin, labeler):
-                status = ask_api(path, method, row.data, user)
-                if Role(user.memberships.get().role) in RIGHTS[can]:
-                    assert status < 500 and status not in REFUSED, f"{asked} by {user}: {status}"
-                else:
-                    assert status == 403, f"{asked} by {user}: {status}"
+    row = API_ROWS[name]
+    made = row.make(world)
+    path = path_of(name, ({"slug": "acme"} if row.in_organization else {}) | made)
+    for method, can in row.methods.items():
+        assert ask_api(row, path, method, None) == 401, f"{method} by nobody"
+        if can is None:
+            continue
+        assert ask_api(row, path, method, stranger) == 404, f"{method} by a stranger"
+        if made:
+            elsewhere = path_of(name, {"slug": "other"} | made)
+            assert ask_api(row, elsewhere, method, stranger) == 404, f"{method} through another organization"
+        for user in (owner, admin, labeler):
+            status = ask_api(row, path, method, user)
+            if Role(user.memberships.get().role) in RIGHTS[can]:
+                assert status < 500 and status not in REFUSED, f"{method} by {user}: {status}"
+            else:
+                assert status == 403, f"{method} by {user}: {status}"
 
 
-def ask_api(path: str, method: str, data: dict[str, Any], user: User | None) -> int:
+def ask_api(row: Api, path: str, method: str, user: User | None) -> int:
+    """The answer's status. What the request changed, and the key it came with, is undone."""
     with transaction.atomic():
         headers = {}
         if user:
             _, secret = create_api_key(organization=user.memberships.get().organization, user=user, name="matrix")
             headers["Authorization"] = f"Bearer {secret}"
-        body = "" if method == "GET" else json.dumps(data)
-        response = Client().generic(method, path, body, content_type="application/json", headers=headers)
+        if row.is_upload:
+            file = SimpleUploadedFile("b.jpg", make_picture())
+            response = Client().post(path, {"file": file}, headers=headers)
+        else:
+            body = "" if row.data is None else json.dumps(row.data)
+            response = Client().generic(method, path, body, content_type="application/json", headers=headers)
         transaction.set_rollback(True)
     return int(response.status_code)
 

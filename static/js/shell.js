@@ -111,8 +111,20 @@ function onFocus(event) {
   if (event.target.matches("[data-select]")) event.target.select();
 }
 
+// What scrolls must be reachable by the keyboard, what does not should not stop the tab key.
+function makeScrollersFocusable() {
+  for (const wrap of document.querySelectorAll(".table-wrap")) {
+    const scrolls = wrap.scrollWidth > wrap.clientWidth || wrap.scrollHeight > wrap.clientHeight;
+    if (scrolls) wrap.tabIndex = 0;
+    else wrap.removeAttribute("tabindex");
+  }
+}
+
 export function mountShell(root) {
   root.addEventListener("change", onChange);
+  root.addEventListener("htmx:load", makeScrollersFocusable);
+  window.addEventListener("resize", makeScrollersFocusable);
+  makeScrollersFocusable();
   root.addEventListener("focusin", onFocus);
   root.addEventListener("submit", switchTheme);
   root.addEventListener("click", onClick);
