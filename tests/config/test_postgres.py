@@ -115,6 +115,20 @@ def test_a_folder_that_the_servers_user_cannot_reach_is_refused_and_not_loosened
     assert not server.home.exists()
 
 
+def test_programs_that_the_servers_user_cannot_reach_are_copied_beside_the_data(folder, monkeypatch):
+    wheel = folder / "closed" / "wheel"
+    (wheel / "bin").mkdir(parents=True)
+    (wheel / "bin" / "postgres").write_text("the program")
+    monkeypatch.setattr("config.postgres._wheel", lambda: wheel)
+    server = Postgres(folder / "postgres")
+    server.account = next(entry for entry in pwd.getpwall() if entry.pw_uid not in {0, os.geteuid()})
+    assert server._binary("postgres") == str(wheel / "bin" / "postgres")
+    (folder / "closed").chmod(0o700)
+    copied = Path(server._binary("postgres"))
+    assert copied.is_relative_to(server.home) and copied.read_text() == "the program"
+    assert server._binary("postgres") == str(copied)
+
+
 def test_the_cluster_lives_under_var_unless_only_root_may_enter_it(folder):
     assert home_of(folder, is_default=False) == folder / "postgres"
     assert home_of(folder, is_default=True) == folder / "postgres"

@@ -129,7 +129,8 @@ class Up:
             service.stop()
         for name in ("database_url", "redis_url"):
             (self.var / name).unlink(missing_ok=True)
-        say("up", "stopped; everything is kept in " + str(self.var))
+        elsewhere = [str(service.home) for service in self.owned if not service.home.is_relative_to(self.var)]
+        say("up", f"stopped; everything is kept in {' and '.join([str(self.var), *elsewhere])}")
 
 
 def make_var(var: Path) -> None:
