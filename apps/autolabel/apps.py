@@ -46,4 +46,5 @@ class AutolabelConfig(AppConfig):
         )
         runs.register(kind=demo.KIND, label="Demo pictures", queue="default", job="apps.autolabel.demo.make")
         arrivals.register(LEARNING, services.arrived)
+        arrivals.guard_undo(LEARNING, services.learned_from)
         sweeper.register("run the stages in automatic mode", automatic.decide_all)

@@ -211,6 +211,13 @@ def arrived(arrival: Arrival) -> None:
         request_scores(arrival.stage)
 
 
+def learned_from(task: Task) -> str:
+    """Why the submit that brought the task here can no longer be undone: a cycle has used its labels."""
+    used = Cycle.objects.filter(stage=task.stage_id, last_annotation__gte=task.annotation_id or 0)
+    cycle = used.exclude(run__status__in=[RunStatus.FAILED, RunStatus.CANCELED]).order_by("number").first()
+    return f"Cycle {cycle.number} has learned from it since." if cycle else ""
+
+
 # What the actions share.
 
 

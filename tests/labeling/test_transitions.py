@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import Membership, Organization, User
+from apps.autolabel.models import Cycle
 from apps.common.http import Conflict
 from apps.labeling import transitions
 from apps.labeling.models import Annotation, Batch, Comment, Draft, Prelabel, Task, TaskEvent
@@ -283,6 +284,18 @@ def test_a_submit_that_is_under_review_can_no_longer_be_undone(
     take_one(plant.stage("REVIEW"), admin)
     with pytest.raises(Conflict):
         transitions.reopen(task_id=done.uid, user=labeler)
+
+
+def test_a_submit_that_a_cycle_has_used_can_no_longer_be_undone(organization: Organization, labeler: User) -> None:
+    plant = make_plant(organization, 2, "autolabel")
+    send(plant, 2)
+    first, second = (label_one(plant.stage("LABEL"), labeler) for _ in range(2))
+    assert first.annotation is not None
+    Cycle.objects.create(stage=plant.stage("ACTIVE_LEARNING"), number=1, last_annotation=first.annotation.pk)
+    with pytest.raises(Conflict, match="Cycle 1 has learned from it"):
+        transitions.reopen(task_id=first.uid, user=labeler)
+    again = transitions.reopen(task_id=second.uid, user=labeler)
+    assert (again.stage.name, again.in_training_set) == ("LABEL", False)
 
 
 def test_rejected_work_returns_to_its_labeler_on_top(organization: Organization, labeler: User, admin: User) -> None:
