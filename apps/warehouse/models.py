@@ -116,7 +116,8 @@ class Datapoint(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="datapoints", db_index=False)
-    storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="datapoints")
+    # Without an index of its own: only deleting a method asks for it, and every import would pay.
+    storage = models.ForeignKey(StorageMethod, models.PROTECT, related_name="datapoints", db_index=False)
     import_row = models.ForeignKey(
         Import, models.SET_NULL, related_name="datapoints", null=True, blank=True, db_index=False
     )
@@ -139,9 +140,6 @@ class Datapoint(models.Model):
             models.Index(fields=["dataset", "id"], name="datapoint_page"),
             models.Index(fields=["dataset", "id"], condition=~models.Q(error=""), name="datapoint_failed"),
             models.Index(fields=["import_row", "id"], name="datapoint_of_import"),
-            models.Index(
-                fields=["dataset", "id"], condition=models.Q(width=None, error=""), name="datapoint_unprepared"
-            ),
         ]
 
     def __str__(self) -> str:
