@@ -16,7 +16,7 @@ from apps.accounts.access import Can
 from apps.accounts.models import ApiKey, Invitation, Membership, Organization, Role, User, digest_of
 from apps.common.models import Run
 from apps.warehouse import services as warehouse
-from apps.warehouse.models import Datapoint, Dataset, Import, Labelset
+from apps.warehouse.models import Datapoint, Dataset, Import, Labelset, StorageMethod
 from tests.labeling.workspace_desk import Picture, WorkDesk, make_desk
 
 TOKEN = "a-token-of-an-invitation"
@@ -49,6 +49,19 @@ class World:
     @cached_property
     def upload(self) -> Import:
         return warehouse.begin_upload(dataset=self.dataset, by=self.owner)
+
+    @cached_property
+    def bucket(self) -> StorageMethod:
+        return StorageMethod.objects.create(
+            organization=self.organization,
+            name="Bucket",
+            provider=StorageMethod.Provider.AWS_S3,
+            bucket="images",
+            region="us-east-1",
+            endpoint="http://127.0.0.1:9",
+            access_key="key",
+            secret_key="secret",
+        )
 
     @cached_property
     def run(self) -> Run:

@@ -215,7 +215,7 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "warehouse:storages": Row(Can.SEE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
     "warehouse:guide": Row(Can.SEE_WAREHOUSE),
     "warehouse:validate-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
-    "warehouse:rotate-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
+    "warehouse:rotate-storage": Row(post=Can.MANAGE_WAREHOUSE, make=lambda world: {"pk": world.bucket.pk}),
     "warehouse:delete-storage": Row(post=Can.MANAGE_WAREHOUSE, make=of_storage),
     "taxonomies:list": Row(Can.SEE_WAREHOUSE),
     "taxonomies:new": Row(Can.MANAGE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
@@ -277,7 +277,7 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "labeling:workspace-reopen": Row(post=Can.LABEL, make=of_task),
     "labeling:workspace-comments": Row(Can.LABEL, Can.LABEL, make=of_task),
     # HTTP API
-    "api:api-root": Open(),
+    "api:api-root": Open(NOT_FOUND),
     "api:openapi-json": Open(),
     "api:openapi-view": Open(),
     "api:list_organizations": Api({"GET": None}, in_organization=False),
