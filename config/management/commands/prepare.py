@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import secrets
 from typing import Any
 
@@ -13,7 +11,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from apps.accounts.models import Membership, Organization, Role, User
+from apps.accounts.models import User
+from apps.accounts.services import create_organization
+from apps.autolabel.demo import offer
 from apps.common.runs import requeue_interrupted
 
 # Any number will do, as long as every `prepare` on the same database takes the same.
@@ -32,9 +32,9 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(12)
         owner = make_owner(settings.OWNER_EMAIL, password)
         if owner:
-            offer_demo(owner)
             self.stdout.write("\nThe first account (this password is shown only once):")
             self.stdout.write(f"  e-mail    {owner.email}\n  password  {password}\n")
+            offer(owner)
         connection.close()
 
 
@@ -45,12 +45,6 @@ def make_owner(email: str, password: str) -> User | None:
         return None
     owner = User.objects.create_superuser(email, password, name="Owner")
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
-    organization = Organization.objects.create(name="Demo", slug="demo")
-    Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
+    create_organization(owner=owner, name="Demo")
     return owner
 
-
-def offer_demo(owner: User) -> None:
-    """Let the active-learning stage put its demo project into the first organization."""
-    if importlib.util.find_spec("apps.autolabel.demo"):
-        importlib.import_module("apps.autolabel.demo").offer(owner)
