@@ -10,11 +10,14 @@ class AutolabelConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts.access import Can
+        from apps.accounts.signals import organization_deleting
         from apps.autolabel import automatic, demo, services
+        from apps.autolabel.leaving import discard_models
         from apps.common import runs, sweeper
         from apps.labeling import arrivals
         from apps.projects.bricks import LEARNING
 
+        organization_deleting.connect(discard_models, dispatch_uid="autolabel")
         jobs = "apps.autolabel.jobs"
         runs.register(
             kind=services.CYCLE,

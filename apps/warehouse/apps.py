@@ -9,8 +9,11 @@ class WarehouseConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts.access import Can
+        from apps.accounts.signals import organization_deleting
         from apps.common import runs
+        from apps.warehouse.leaving import discard_files
 
+        organization_deleting.connect(discard_files, dispatch_uid="warehouse")
         here, can = "apps.warehouse", Can.MANAGE_WAREHOUSE
         runs.register(
             kind="import",

@@ -2,13 +2,16 @@
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core import mail
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from apps.accounts import audit, invitations, services
 from apps.accounts.models import AuditEvent, Membership, Organization, User
 from apps.accounts.purge import rows_of
 from apps.accounts.signals import organization_deleting
+from apps.autolabel.models import Cycle
 from apps.common.http import Conflict
 from apps.common.jobs import execute
 from apps.common.models import Run, RunStatus
@@ -54,6 +57,24 @@ def test_every_row_of_the_organization_goes_and_the_rest_stays(world: World, str
     }
     connection.check_constraints()
     assert User.objects.filter(pk=world.owner.pk).exists()
+
+
+def test_files_go_with_it_and_those_of_others_stay(world: World, stranger: User) -> None:
+    other = World(Organization.objects.get(slug="other"), stranger)
+    model = "of-a-cycle/cycle-1.onnx"
+    (settings.MODELS_ROOT / model).parent.mkdir(parents=True, exist_ok=True)
+    (settings.MODELS_ROOT / model).write_bytes(b"weights")
+    stage = world.desk.project.stages.get(name="ACTIVE_LEARNING")
+    Cycle.objects.create(stage=stage, number=1, model_path=model)
+    mine = [world.datapoint.path, world.datapoint.thumbnail]
+    theirs = [other.datapoint.path, other.datapoint.thumbnail]
+    assert all(default_storage.exists(path) for path in mine + theirs)
+
+    assert delete(world).status == RunStatus.DONE
+
+    assert not any(default_storage.exists(path) for path in mine)
+    assert not (settings.MODELS_ROOT / model).exists()
+    assert all(default_storage.exists(path) for path in theirs)
 
 
 def test_the_organization_is_closed_before_its_rows_are_gone(world: World, client_of, labeler: User) -> None:
