@@ -205,11 +205,11 @@ class Bench:
 
             def write(rows: Sequence[Predicted] = rows) -> None:
                 with transaction.atomic():
-                    predicting._copy(cycle, rows)
+                    predicting.store(cycle, rows)
 
             seconds += timed(write, "predict")
         self.figures["predict"] = self.count / seconds
-        self.figures["rank"] = self.count / timed(lambda: ranking.rank_all(cycle), "rank")
+        self.figures["rank"] = self.count / timed(lambda: ranking.write_ranks(cycle, ranking.ranks_of(cycle)), "rank")
         self.figures["switch_ms"] = 1000 * timed(lambda: learning.make_current(cycle))
         self.settle()
 

@@ -50,7 +50,7 @@ def predict_shard(handle: ShardHandle) -> None:
     rows, unreadable = _predict(cycle, tasks.iterator(CHUNK), handle)
     with handle.guard():
         Prediction.objects.filter(cycle=cycle, task_id__gte=first, task_id__lte=last).delete()
-        _copy(cycle, rows)
+        store(cycle, rows)
         learning.note_unreadable(cycle, unreadable)
         handle.finish({"predicted": len(rows), "unreadable": len(unreadable)})
 
@@ -66,8 +66,9 @@ def close(handle: Handle) -> dict[str, Any]:
     seconds = (timezone.now() - began).total_seconds() if began else None
     figures = Prediction.objects.filter(cycle=cycle).aggregate(count=Count("id"), mean=Avg("confidence"))
     handle.progress(0, figures["count"], learning.RANKING)
+    head = ranking.ranks_of(cycle)
     with handle.guard():
-        ranking.rank_all(cycle)
+        ranking.write_ranks(cycle, head)
         cycle.predict_seconds, cycle.mean_confidence = seconds, figures["mean"]
         cycle.save(update_fields=["predict_seconds", "mean_confidence"])
         learning.make_current(cycle)
@@ -105,7 +106,7 @@ def score_arrivals(handle: Handle) -> dict[str, Any]:
         rows, unreadable = _predict(cycle, iter(tasks), handle)
         with handle.guard():
             learning.note_unreadable(cycle, unreadable)
-            _copy(cycle, rows)
+            store(cycle, rows)
             ranking.fit_in(cycle, [row.key for row in rows])
         scored += len(rows)
 
@@ -153,7 +154,8 @@ def labels_of(predicted: Predicted, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _copy(cycle: Cycle, rows: Sequence[Predicted]) -> None:
+def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
+    """Write predictions by COPY; one that is there already stays, and so does a task that was deleted meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS arriving"
