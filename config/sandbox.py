@@ -139,6 +139,8 @@ class Sandbox:
             return
         if self.postgres:
             shutil.rmtree(self.postgres.home, ignore_errors=True)
+            if self.folder not in self.postgres.home.parents:
+                self.postgres.home.parent.rmdir()
         elif settings.DATABASE_URL_NAMED:
             self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.autolabel import flushing, learning, predicting, services
+from apps.autolabel.beating import beating
 from apps.autolabel.models import Cycle
 from apps.common.models import Run
 from apps.common.runs import Handle, ShardHandle
@@ -13,10 +14,11 @@ from apps.common.runs import Handle, ShardHandle
 def cycle(handle: Handle) -> dict[str, Any] | None:
     """Train and calibrate, unless an interrupted attempt has done so, and hand the queue out in shards."""
     row = Cycle.objects.select_related("stage__project").get(run=handle.run)
-    if not row.model_path:
-        learning.train(handle, row)
-    if row.calibration is None:
-        learning.calibrate_cycle(handle, row)
+    with beating(handle):
+        if not row.model_path:
+            learning.train(handle, row)
+        if row.calibration is None:
+            learning.calibrate_cycle(handle, row)
     parts = predicting.parts(row.stage)
     if not parts:
         return close_cycle(handle)
@@ -29,7 +31,8 @@ def predict_shard(handle: ShardHandle) -> None:
 
 
 def close_cycle(handle: Handle) -> dict[str, Any]:
-    result = predicting.close(handle)
+    with beating(handle):
+        result = predicting.close(handle)
     row = Cycle.objects.select_related("stage__project").get(run=handle.run)
     predicting.forget_others(row)
     if predicting.has_unscored(row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,45 +19,66 @@ RANKED_CLOSELY = 100_000
 """So many of the least confident are ordered by the strategy; those behind them follow by confidence."""
 
 
-def rank_all(cycle: Cycle) -> None:
-    """The strategy orders the head of the queue, confidence the rest; the ranks of what follows are consecutive."""
-    order = "t.shuffle" if cycle.strategy == "random" else "p.confidence"
-    rows = _head(cycle, order)
-    if rows:
-        ranks = rank(
-            cycle.strategy,
-            confidence=np.array([row[1] for row in rows]),
-            embeddings=np.array([np.frombuffer(row[3], np.float16) for row in rows], np.float32),
-            shuffle=np.array([row[2] for row in rows]),
-            batch_size=int(option(cycle.stage, "batch_size")),
-            class_counts=_class_counts([row[4] or [] for row in rows], class_ids(cycle.stage)),
-        )
-        _write_ranks([row[0] for row in rows], ranks.tolist())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE autolabel_prediction p SET rank = %s + o.place FROM (
-                SELECT p.id, row_number() OVER (ORDER BY {order}, t.id) AS place
-                FROM autolabel_prediction p JOIN labeling_task t ON t.id = p.task_id
-                WHERE p.cycle_id = %s AND p.rank IS NULL
-            ) o WHERE o.id = p.id
-            """,  # noqa: S608
-            [len(rows), cycle.pk],
-        )
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """The strategy's ranks of the head of the queue, by key of the prediction."""
+
+    keys: list[int]
+    ranks: list[int]
 
 
-def _head(cycle: Cycle, order: str) -> list[tuple[Any, ...]]:
-    """(key, confidence, shuffle, embedding, classes of the boxes) of the first predictions in an order."""
+def ranks_of(cycle: Cycle) -> Ranks:
+    """What the strategy says about the head of the queue."""
+    rows = _head(cycle)
+    if not rows:
+        return Ranks([], [])
+    ranks = rank(
+        cycle.strategy,
+        confidence=np.array([row[1] for row in rows]),
+        embeddings=np.array([np.frombuffer(row[3], np.float16) for row in rows], np.float32),
+        shuffle=np.array([row[2] for row in rows]),
+        batch_size=int(option(cycle.stage, "batch_size")),
+        class_counts=_class_counts([row[4] or [] for row in rows], class_ids(cycle.stage)),
+    )
+    return Ranks([row[0] for row in rows], ranks.tolist())
+
+
+def write_ranks(cycle: Cycle, head: Ranks) -> None:
+    """The head as the strategy has it, the rest behind it by confidence; ranks are consecutive."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE autolabel_prediction SET rank = NULL WHERE cycle_id = %s AND rank IS NOT NULL", [cycle.pk]
         )
         cursor.execute(
+            "UPDATE autolabel_prediction p SET rank = o.rank"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS o(id, rank) WHERE p.id = o.id",
+            [head.keys, head.ranks],
+        )
+        cursor.execute(
+            f"""
+            UPDATE autolabel_prediction p SET rank = %s + o.place FROM (
+                SELECT p.id, row_number() OVER (ORDER BY {_order(cycle)}, t.id) - 1 AS place
+                FROM autolabel_prediction p JOIN labeling_task t ON t.id = p.task_id
+                WHERE p.cycle_id = %s AND p.rank IS NULL
+            ) o WHERE o.id = p.id
+            """,  # noqa: S608
+            [len(head.keys), cycle.pk],
+        )
+
+
+def _order(cycle: Cycle) -> str:
+    return "t.shuffle" if cycle.strategy == "random" else "p.confidence, t.shuffle"
+
+
+def _head(cycle: Cycle) -> list[tuple[Any, ...]]:
+    """(key, confidence, shuffle, embedding, classes of the boxes) of the first predictions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
             f"""
             SELECT p.id, p.confidence, t.shuffle, p.embedding,
                 (SELECT array_agg((l ->> 'category')::int) FROM jsonb_array_elements(p.labels) l)
             FROM autolabel_prediction p JOIN labeling_task t ON t.id = p.task_id
-            WHERE p.cycle_id = %s ORDER BY {order}, t.shuffle, t.id LIMIT %s
+            WHERE p.cycle_id = %s ORDER BY {_order(cycle)}, t.id LIMIT %s
             """,  # noqa: S608
             [cycle.pk, RANKED_CLOSELY],
         )
@@ -71,15 +93,6 @@ def _class_counts(classes: Sequence[Sequence[int]], known: Sequence[int]) -> np.
         for class_id in of_image:
             counts[row, column[class_id]] += 1
     return counts
-
-
-def _write_ranks(keys: Sequence[int], ranks: Sequence[int]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE autolabel_prediction p SET rank = o.rank"
-            " FROM unnest(%s::bigint[], %s::bigint[]) AS o(id, rank) WHERE p.id = o.id",
-            [list(keys), list(ranks)],
-        )
 
 
 def fit_in(cycle: Cycle, task_ids: Sequence[int]) -> None:

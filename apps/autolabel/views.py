@@ -48,7 +48,7 @@ def overview(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse
 def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Form) -> HttpResponse:
     """The dashboard; `forms` are those that came back with errors."""
     found = dashboard.overview(stage)
-    context = {
+    context: dict[str, Any] = {
         "overview": found,
         "send_form": SendForm(initial={"size": min(found.batch_size, found.queued or found.batch_size)}),
         "trigger_form": TriggerForm(initial={"again": bool(found.trigger.confirm)}),
@@ -58,7 +58,7 @@ def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Fo
         "savings": dashboard.savings(stage, found.labeled, found.total),
         "checks": [(check, state.check_result(check)) for check in _checks(stage)],
     }
-    return _page(request, stage, "overview", status=status, **context, **forms)
+    return _page(request, stage, "overview", status=status, **(context | forms))
 
 
 def _checks(stage: Stage) -> list[FlushCheck]:

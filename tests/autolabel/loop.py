@@ -77,15 +77,19 @@ class Loop:
         """A whole cycle, its jobs called as functions; with a model it goes on as if broken off after training."""
         cycle = services.trigger_cycle(self.stage(), by=self.user, **more)
         if model:
-            name = f"{self.project.pk}/cycle-{cycle.number}"
-            files.keep(model.onnx, f"{name}.onnx")
-            files.keep(model.checkpoint, f"{name}.pt")
-            newest = Annotation.objects.order_by("pk").last()
-            Cycle.objects.filter(pk=cycle.pk).update(
-                model_path=f"{name}.onnx", checkpoint_path=f"{name}.pt", last_annotation=newest.pk if newest else 0
-            )
+            self.use(model, cycle)
         perform(cycle.run)
         return Cycle.objects.get(pk=cycle.pk)
+
+    def use(self, model: Trained, cycle: Cycle) -> None:
+        """Let a cycle have been trained already."""
+        name = f"{self.project.pk}/cycle-{cycle.number}"
+        files.keep(model.onnx, f"{name}.onnx")
+        files.keep(model.checkpoint, f"{name}.pt")
+        newest = Annotation.objects.order_by("pk").last()
+        Cycle.objects.filter(pk=cycle.pk).update(
+            model_path=f"{name}.onnx", checkpoint_path=f"{name}.pt", last_annotation=newest.pk if newest else 0
+        )
 
     def count(self, stage: str, state: str) -> int:
         return Task.objects.filter(project=self.project, stage__name=stage, state=state).count()

@@ -47,7 +47,7 @@ def test_a_class_can_be_rare() -> None:
     assert names.count("washer") < 0.08 * len(names)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_demo_is_a_project_whose_pictures_come_in(organization: Organization, owner: User) -> None:
     demo.create(organization, owner, images=6)
     for kind in ("project-create", "demo", "project-feed"):

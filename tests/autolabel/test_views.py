@@ -140,7 +140,7 @@ def test_the_queue_comes_in_pages(loop: Loop, client_of: ClientOf, monkeypatch: 
 def test_the_training_page_lists_cycles_batches_and_labels(trained: Loop, client_of: ClientOf) -> None:
     trained.send(3)
     page = client_of(trained.user).get(url(trained, "training")).content.decode()
-    assert page.count("held out</span>") == 4
+    assert page.count('warning">held out</span>') == 4
     assert "Recall 6" in page and "cycles/1/model/" in page
 
 

@@ -59,6 +59,7 @@ def test_a_cycle_runs_on_the_workers_of_training_and_inference(loop: Loop, start
     assert Learner.objects.get().current == cycle
     assert Prediction.objects.filter(cycle=cycle, rank__isnull=False).count() == 16
     assert "Start shard" in inference.output()
+    assert sorted(Prediction.objects.values_list("rank", flat=True)) == list(range(16))
 
 
 def test_a_worker_killed_in_the_middle_of_a_cycle_loses_nothing(loop: Loop, start_worker: StartWorker) -> None:

@@ -1,0 +1,61 @@
+"""Promises of automatic mode."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.autolabel import automatic, services
+from apps.autolabel.models import Cycle, Learner
+from apps.labeling.models import Batch
+from tests.autolabel.loop import Loop
+
+
+@pytest.fixture
+def automatic_loop(loop: Loop) -> Loop:
+    stage = loop.stage()
+    stage.config |= {"automatic": True, "keep_stocked": 8, "train_after": 12}
+    stage.save(update_fields=["config"])
+    return loop
+
+
+def test_it_is_off_by_default(loop: Loop) -> None:
+    automatic.decide_all()
+    assert not Batch.objects.exists()
+
+
+def test_it_keeps_the_labeling_stage_stocked(automatic_loop: Loop) -> None:
+    automatic.decide_all()
+    assert automatic_loop.count("LABEL", "waiting") == 8
+    automatic_loop.label(3)
+    automatic.decide_all()
+    automatic.decide_all()
+    assert automatic_loop.count("LABEL", "waiting") == 8
+    assert sorted(Batch.objects.values_list("size", flat=True)) == [3, 8]
+    assert "5 of 8 tasks were ready" in Learner.objects.get().last_decision
+
+
+def test_it_trains_after_enough_new_labels(automatic_loop: Loop) -> None:
+    automatic_loop.send(30)
+    automatic_loop.label(11)
+    automatic.decide_all()
+    assert not Cycle.objects.exists()
+    automatic_loop.label(10)
+    automatic.decide_all()
+    automatic.decide_all()
+    assert Cycle.objects.count() == 1
+    assert "Triggered cycle 1 after 21 new labels." in Learner.objects.get().last_decision
+
+
+def test_it_waits_for_a_running_flush(automatic_loop: Loop) -> None:
+    automatic_loop.send(30)
+    automatic_loop.label(25)
+    services.flush(automatic_loop.stage(), by=None)
+    automatic.decide_all()
+    assert not Cycle.objects.exists()
+
+
+def test_an_archived_project_is_left_alone(automatic_loop: Loop) -> None:
+    automatic_loop.project.status = "archived"
+    automatic_loop.project.save(update_fields=["status"])
+    automatic.decide_all()
+    assert not Batch.objects.exists()
