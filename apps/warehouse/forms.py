@@ -8,7 +8,7 @@ from django import forms
 
 from apps.accounts.models import Organization
 from apps.taxonomies.models import Taxonomy
-from apps.warehouse.models import Import
+from apps.warehouse.models import Import, Labelset, StorageMethod
 
 
 def sentences(form: forms.Form) -> str:
@@ -87,3 +87,64 @@ class DatapointFilter(forms.Form):
     )
     batch = forms.ModelChoiceField(Import.objects.none(), required=False)
     view = forms.ChoiceField(required=False, choices=[("grid", "Grid"), ("list", "List")])
+
+
+class ItemsListForm(forms.Form):
+    """An items list, pasted or as a file."""
+
+    storage = forms.ModelChoiceField(StorageMethod.objects.none(), empty_label=None)
+    file = forms.FileField(required=False, label="JSON file")
+    text = forms.CharField(
+        required=False,
+        max_length=4_000_000,
+        label="Or paste the list",
+        widget=forms.Textarea(
+            attrs={"rows": 8, "class": "code", "spellcheck": "false", "placeholder": '[{"url": "folder/image1.png"}]'}
+        ),
+        help_text=(
+            'Each item is <code>{"url": "…"}</code> or <code>{"items": ["…"]}</code>, with an optional name, '
+            "labels, priority and metaData. Without a name the path is the name."
+        ),
+    )
+    labelset = forms.ModelChoiceField(
+        Labelset.objects.none(),
+        required=False,
+        empty_label="No labels",
+        label="Labels go to",
+        help_text="Only if the items carry labels.",
+    )
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        methods = organization.storage_methods.exclude(provider="WINNOW").order_by("name")
+        self.fields["storage"].queryset = methods  # type: ignore[attr-defined]
+        self.fields["labelset"].queryset = organization.labelsets.order_by("name")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if bool(data.get("file")) == bool((data.get("text") or "").strip()):
+            raise forms.ValidationError("Give either a file or the list itself.")
+        return data
+
+
+class BucketForm(forms.Form):
+    """What of a bucket is to come in."""
+
+    storage = forms.ModelChoiceField(StorageMethod.objects.none(), empty_label=None)
+    prefix = forms.CharField(  # type: ignore[assignment]
+        required=False, max_length=500, help_text="Only keys that begin so; empty for all."
+    )
+    pattern = forms.CharField(
+        required=False, max_length=200, help_text="Such as <code>*/front/*.jpg</code>; empty for every picture."
+    )
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        methods = organization.storage_methods.filter(provider="AWS_S3").order_by("name")
+        self.fields["storage"].queryset = methods  # type: ignore[attr-defined]
+
+
+class ZipForm(forms.Form):
+    """An archive of pictures."""
+
+    file = forms.FileField(label="ZIP archive", allow_empty_file=True)

@@ -81,6 +81,14 @@ class Import(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    LABELS = {"items-list": "Items list", "s3-prefix": "Bucket", "zip": "ZIP archive", "upload": "Files"}
+
+    def __str__(self) -> str:
+        return f"{self.get_source_label()} {self.pk}"
+
+    def get_source_label(self) -> str:
+        return self.LABELS.get(self.source, self.source.capitalize())
+
 
 class ImportFailure(models.Model):
     """One item that did not come in: which, where in the source, and why."""

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.warehouse.views import datasets, images, labelsets, storages, uploads
+from apps.warehouse.views import datasets, images, imports, labelsets, storages, uploads
 
 app_name = "warehouse"
 
@@ -11,6 +11,8 @@ _dataset: list[URLPattern | URLResolver] = [
     path("edit/", datasets.edit_dataset, name="edit-dataset"),
     path("upload/", uploads.upload, name="upload"),
     path("upload/begin/", uploads.begin_upload, name="begin-upload"),
+    path("import/<slug:way>/", imports.begin, name="begin-import"),
+    path("delete/", datasets.delete_dataset, name="delete-dataset"),
     path("datapoints/<uuid:uid>/", datasets.datapoint, name="datapoint"),
 ]
 _labelset: list[URLPattern | URLResolver] = [
@@ -24,7 +26,15 @@ _storage: list[URLPattern | URLResolver] = [
     path("keys/", storages.rotate, name="rotate-storage"),
     path("delete/", storages.delete, name="delete-storage"),
 ]
+_import: list[URLPattern | URLResolver] = [
+    path("", imports.import_page, name="import"),
+    path("failures/", imports.failures, name="import-failures"),
+    path("retry/", imports.retry, name="retry-import"),
+    path("undo/", imports.undo, name="undo-import"),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("imports/", imports.imports, name="imports"),
+    path("imports/<int:pk>/", include(_import)),
     path("storage/", storages.storages, name="storages"),
     path("storage/guide/", storages.guide, name="guide"),
     path("storage/<int:pk>/", include(_storage)),

@@ -9,10 +9,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps.accounts.models import Organization, User
+from apps.warehouse import methods
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import Dataset
+from config.processes import wait_until
 from tests.browser.conftest import Console
+from tests.warehouse.bucket import BUCKET, REGION, Bucket
+from tests.warehouse.bucket_fixtures import bucket, s3_server
 from tests.warehouse.factory import make_datapoint, make_dataset, make_label, make_labelset, make_picture
+
+__all__ = ["bucket", "s3_server"]
 
 DECODE = """async (url) => {
   const image = new Image();
@@ -56,7 +62,7 @@ def test_a_dataset_is_made_filled_and_looked_at(
     page.get_by_label("Name").fill("Blood cells")
     page.get_by_role("button", name="Create dataset").click()
     page.locator("#files").set_input_files(files)
-    expect(page.locator("#upload")).to_have_attribute("data-state", "done")
+    expect(page.locator("#upload")).to_have_attribute("data-state", "done", timeout=30_000)
     expect(page.get_by_text("7 of 10 images are in")).to_be_visible()
     failures = page.locator("[data-failures]")
     expect(failures.get_by_role("heading")).to_have_text("3 files did not come in")
@@ -145,3 +151,82 @@ def test_sizes_are_those_that_the_browser_shows(page: Page, warehouse: str, orga
             f"{warehouse}/images/{point.uid}/",
         )
         assert size == [point.width, point.height], point.name
+
+
+def test_a_bucket_is_imported_watched_retried_and_undone(
+    page: Page,
+    warehouse: str,
+    organization: Organization,
+    bucket: Bucket,
+    start_worker: Callable[..., object],
+    screenshot_folder: Path,
+) -> None:
+    for number in range(30):
+        bucket.put(f"in/{number:02}.jpg", make_picture(320, 240))
+    bucket.put("in/broken.jpg", b"I am a text")
+    key, secret = bucket.user("s3:GetObject", "s3:ListBucket")
+    dataset = make_dataset(organization)
+
+    page.goto(f"{warehouse}/storage/")
+    page.get_by_role("button", name="Add S3").first.click()
+    dialog = page.get_by_role("dialog", name="Add S3 storage")
+    for label, text in [
+        ("Name", "Bucket"), ("Bucket", BUCKET), ("Region", REGION), ("Endpoint", bucket.endpoint),
+        ("Access key", key), ("Secret key", secret),
+    ]:  # fmt: skip
+        dialog.get_by_label(label).fill(text)
+    dialog.get_by_role("button", name="Add storage").click()
+    page.get_by_role("button", name="Validate").click()
+    expect(page.get_by_text("works", exact=True)).to_have_count(3, timeout=30_000)
+    page.screenshot(path=screenshot_folder / "storage.png")
+
+    page.goto(f"{warehouse}/datasets/{dataset.pk}/import/s3-prefix/")
+    page.get_by_label("Prefix").fill("in/")
+    page.get_by_role("button", name="Start the import").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    start_worker("default", "inference", STORAGE_ALLOW_PRIVATE="true")
+    cards = page.locator("#import .cards")
+    expect(cards).to_contain_text("31", timeout=30_000)
+    expect(page.locator(".run")).to_contain_text("Done", timeout=30_000)
+
+    def is_read() -> bool:
+        return not dataset.datapoints.filter(width=None, error="").exists()
+
+    assert wait_until(is_read, 60)
+    page.reload()
+    expect(cards).to_contain_text("Cannot be read")
+    page.get_by_role("link", name="show them").click()
+    expect(page.locator(".thumb")).to_have_count(1)
+    expect(page.locator(".thumb")).to_contain_text("Not a picture")
+    page.screenshot(path=screenshot_folder / "failed.png")
+
+    bucket.put("in/broken.jpg", make_picture(320, 240))
+    page.go_back()
+    page.get_by_role("button", name="Try again what failed").click()
+    assert wait_until(lambda: dataset.datapoints.filter(width=320).count() == 31, 60)
+    page.goto(f"{warehouse}/imports/")
+    page.get_by_role("link", name="Bucket").click()
+    page.screenshot(path=screenshot_folder / "import.png")
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo the import").click()
+    expect(page.get_by_text("Undone on")).to_be_visible(timeout=30_000)
+    assert not dataset.datapoints.exists()
+
+
+def test_an_items_list_with_mistakes_shows_them(
+    page: Page, warehouse: str, organization: Organization, console: Console, start_worker: Callable[..., object]
+) -> None:
+    console.expect("status of 422")
+    methods.create(organization=organization, by=None, name="Web", provider="PUBLIC")
+    dataset = make_dataset(organization)
+    page.goto(f"{warehouse}/datasets/{dataset.pk}/import/items-list/")
+    page.get_by_label("Or paste the list").fill('[{"url": "https://127.0.0.1:9/a.jpg"}, {"url": ')
+    page.get_by_role("button", name="Start the import").click()
+    expect(page.get_by_role("alert").filter(has_text="Item 2")).to_be_visible()
+    page.get_by_label("Or paste the list").fill('[{"url": "https://127.0.0.1:9/a.jpg"}, {"url": "b.jpg"}]')
+    page.get_by_role("button", name="Start the import").click()
+    start_worker("default")
+    expect(page.get_by_role("row", name="b.jpg")).to_contain_text("absolute", timeout=30_000)
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="CSV").click()
+    assert "2,b.jpg," in Path(waiting.value.path()).read_text()

@@ -322,3 +322,49 @@ def test_names_twice_in_one_piece_keep_the_first(dataset: Dataset, public: Stora
     stage(row, [Listed(1, "a", "https://x/1"), Listed(2, "a", "https://x/2"), Bad(3, "c", "No.")])
     assert dataset.datapoints.get().path == "https://x/1"
     assert set(row.failures.values_list("position", flat=True)) == {2, 3} and counts(row) == (1, 0, 2)
+
+
+def test_import_pages_are_closed_to_strangers_and_labelers(
+    dataset: Dataset, public: StorageMethod, owner: User, stranger: User, labeler: User, client_of: Any
+) -> None:
+    row = start_list(dataset, public, [*urls("a"), {"url": "b"}])
+    work(row.run)
+    begin = f"/o/acme/datasets/{dataset.pk}/import"
+    pages = ["/o/acme/imports/", *(f"/o/acme/imports/{row.pk}/{rest}" for rest in ("", "failures/"))]
+    pages += [f"{begin}/{way}/" for way in ("items-list", "s3-prefix", "zip")]
+    posts = [f"/o/acme/imports/{row.pk}/{rest}/" for rest in ("retry", "undo")]
+    posts += [f"{begin}/zip/", f"/o/acme/datasets/{dataset.pk}/delete/"]
+    for who, status in [(stranger, 404), (labeler, 403)]:
+        assert {page: client_of(who).get(page).status_code for page in pages} == dict.fromkeys(pages, status)
+        assert {post: client_of(who).post(post).status_code for post in posts} == dict.fromkeys(posts, status)
+    assert {page: client_of(owner).get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+    foreign = [page.replace("/acme/", "/other/") for page in pages[1:]]
+    assert {page: client_of(stranger).get(page).status_code for page in foreign} == dict.fromkeys(foreign, 404)
+
+
+def test_an_import_begins_from_its_page(dataset: Dataset, public: StorageMethod, owner: User, client_of: Any) -> None:
+    client, url = client_of(owner), f"/o/acme/datasets/{dataset.pk}/import"
+    nothing = client.post(f"{url}/items-list/", {"storage": public.pk})
+    assert nothing.status_code == 422 and b"either a file or the list" in nothing.content
+    client.post(f"{url}/items-list/", {"storage": public.pk, "text": json.dumps(urls("a"))})
+    client.post(f"{url}/zip/", {"file": make_zip(**{"a.jpg": make_picture()})})
+    assert sorted(Import.objects.values_list("source", flat=True)) == ["items-list", "zip"]
+    assert client.post(f"{url}/zip/", {"file": io.BytesIO(b"no")}).status_code == 422
+    assert client.get(f"{url}/carrier-pigeon/").status_code == 404
+
+
+def test_the_error_list_is_safe_in_a_spreadsheet(
+    dataset: Dataset, public: StorageMethod, owner: User, client_of: Any
+) -> None:
+    row = Import.objects.create(dataset=dataset, storage=public, source="items-list")
+    row.failures.create(position=3, name='=HYPERLINK("x")', reason="No.")
+    response = client_of(owner).get(f"/o/acme/imports/{row.pk}/failures/")
+    assert b"".join(response.streaming_content).decode().splitlines()[1] == '3,"\'=HYPERLINK(""x"")",No.'
+
+
+def test_a_dataset_is_deleted_only_by_its_typed_name(dataset: Dataset, owner: User, client_of: Any) -> None:
+    client, url = client_of(owner), f"/o/acme/datasets/{dataset.pk}/delete/"
+    client.post(url, {"confirmation": "cells"})
+    assert not Run.objects.filter(kind="delete-dataset").exists()
+    client.post(url, {"confirmation": "Cells"})
+    assert Run.objects.filter(kind="delete-dataset", target=dataset.pk).exists()

@@ -13,8 +13,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.access import Can, enter
-from apps.common.http import HtmxRequest, is_fragment
-from apps.warehouse import services
+from apps.common.http import Conflict, HtmxRequest, is_fragment
+from apps.warehouse import removing, services
 from apps.warehouse.forms import DatapointFilter, DatasetForm, sentences
 from apps.warehouse.models import Datapoint, Dataset
 from apps.warehouse.views import listing
@@ -70,8 +70,10 @@ def _counts(request: HtmxRequest, row: Dataset) -> dict[str, Any]:
     if is_fragment(request):
         return {}
     used: QuerySet[Any, Any] = row.stages.values_list("project__name", flat=True)
-    failed = row.datapoints.exclude(error="").count()
-    return {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used)), "tab": "datasets"}
+    failed: int = row.datapoints.exclude(error="").count()
+    edit = DatasetForm(initial={"name": row.name, "description": row.description}, auto_id="edit_%s")
+    figures = {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used))}
+    return figures | {"tab": "datasets", "edit": edit}
 
 
 @require_GET
@@ -105,3 +107,19 @@ def edit_dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     if form.errors:
         messages.error(request, sentences(form))
     return redirect("warehouse:dataset", organization.slug, pk)
+
+
+@require_POST
+def delete_dataset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
+    organization = enter(request, org, Can.MANAGE_WAREHOUSE)
+    row = get_object_or_404(organization.datasets, pk=pk)
+    if request.POST.get("confirmation") != row.name:
+        messages.error(request, "The dataset was kept: the name you typed is not its name.")
+        return redirect("warehouse:dataset", organization.slug, pk)
+    try:
+        removing.delete_dataset(dataset=row, by=request.user)
+    except Conflict as conflict:
+        messages.error(request, conflict.message)
+        return redirect("warehouse:dataset", organization.slug, pk)
+    messages.success(request, f"{row.name} is being deleted, with its images; large ones take a while.")
+    return redirect("warehouse:datasets", organization.slug)

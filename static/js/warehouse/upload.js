@@ -33,6 +33,8 @@ class Upload {
     root.addEventListener("change", (event) => this.add(event.target));
     root.querySelector("[data-stop]").addEventListener("click", () => this.stop());
     root.querySelector("[data-retry]").addEventListener("click", () => this.retry());
+    // Files that were chosen before this module was there.
+    for (const input of root.querySelectorAll("input[type=file]")) this.add(input);
     window.addEventListener("beforeunload", (event) => { if (this.running) event.preventDefault(); });
   }
 
