@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import Can, enter
 from apps.accounts.models import Organization
 from apps.common.http import HtmxRequest
-from apps.projects import services, specs
+from apps.projects import builder, services, specs
 from apps.projects.blueprints import BLUEPRINTS, Choice
 from apps.projects.bricks import BRICKS
 from apps.projects.drawing import Drawing, draw
@@ -22,6 +22,18 @@ from apps.projects.forms import Named, PipelineForm, WishForm
 from apps.projects.models import Project, Stage
 from apps.projects.pipelines import Problem, to_json
 from apps.projects.validation import validate
+
+BLUEPRINT, JSON, STAGES = "blueprint", "json", "stages"
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The page's way of describing a pipeline, and its forms."""
+
+    mode: str
+    named: Named
+    wish: WishForm
+    pipeline: PipelineForm
 
 
 @dataclass
@@ -64,36 +76,42 @@ def _is_news(problem: Problem, known: list[Problem]) -> bool:
 @require_http_methods(["GET", "POST"])
 def create(request: HtmxRequest, org: str) -> HttpResponse:
     organization = enter(request, org, Can.MANAGE_PROJECTS)
-    as_json = request.GET.get("as") == "json"
+    mode = _mode(request)
     if request.method == "POST":
-        return _create(request, organization, as_json)
+        return _create(request, organization, mode)
     wish = WishForm(initial={"blueprint": "autolabel"} | request.GET.dict(), organization=organization)
     asked = BLUEPRINTS.get(request.GET.get("blueprint", "autolabel"), BLUEPRINTS["autolabel"])
     draft = Draft(asked.build(Choice()))
-    pipeline = PipelineForm(initial={"pipeline": draft.text})
-    if as_json:
+    if mode != BLUEPRINT:
         draft.problems = validate(draft.stages)
-    return _page(request, as_json, Named(), wish, pipeline, draft)
+    pipeline = PipelineForm(initial={"pipeline": draft.text})
+    return _page(request, organization, Forms(mode, Named(), wish, pipeline), draft)
 
 
-def _create(request: HtmxRequest, organization: Organization, as_json: bool) -> HttpResponse:
+def _mode(request: HtmxRequest) -> str:
+    asked = request.GET.get("as", "")
+    return asked if asked in (JSON, STAGES) else BLUEPRINT
+
+
+def _create(request: HtmxRequest, organization: Organization, mode: str) -> HttpResponse:
+    by_blueprint = mode == BLUEPRINT
     named = Named(request.POST)
-    wish = WishForm(request.POST if not as_json else None, organization=organization)
-    pipeline = PipelineForm(request.POST if as_json else None)
-    draft = _draft(organization, wish, pipeline, as_json)
-    if named.is_valid() and (pipeline if as_json else wish).is_valid() and not draft.problems:
+    wish = WishForm(request.POST if by_blueprint else None, organization=organization)
+    pipeline = PipelineForm(None if by_blueprint else request.POST)
+    draft = _draft(organization, wish, pipeline)
+    if named.is_valid() and (wish if by_blueprint else pipeline).is_valid() and not draft.problems:
         try:
-            project = _saved(request, organization, named, None if as_json else wish, draft)
+            project = _saved(request, organization, named, wish if by_blueprint else None, draft)
             return redirect("projects:project", organization.slug, project.pk)
         except services.PipelineErrors as errors:
             draft.problems = errors.problems
         except ValidationError as error:
-            _blame(named, wish, error)
-    return _page(request, as_json, named, wish, pipeline, draft, status=422)
+            _blame(named, error)
+    return _page(request, organization, Forms(mode, named, wish, pipeline), draft, status=422)
 
 
-def _draft(organization: Organization, wish: WishForm, pipeline: PipelineForm, as_json: bool) -> Draft:
-    if not as_json:
+def _draft(organization: Organization, wish: WishForm, pipeline: PipelineForm) -> Draft:
+    if wish.is_bound:
         return drafted(organization, wish)
     return read(organization, pipeline.cleaned_data["pipeline"]) if pipeline.is_valid() else Draft()
 
@@ -109,7 +127,7 @@ def _saved(
     return project
 
 
-def _blame(named: Named, wish: WishForm, error: ValidationError) -> None:
+def _blame(named: Named, error: ValidationError) -> None:
     """The project's name is the usual one; what else was refused says so by itself."""
     fields = getattr(error, "error_dict", {})
     named.add_error("name" if "name" in fields else None, ValidationError(error.messages))
@@ -122,37 +140,54 @@ def preview(request: HtmxRequest, org: str) -> HttpResponse:
     as_json = "pipeline" in request.POST
     pipeline = PipelineForm(request.POST if as_json else None)
     wish = WishForm(None if as_json else request.POST, organization=organization)
-    draft = _draft(organization, wish, pipeline, as_json)
+    draft = _draft(organization, wish, pipeline)
     return render(request, "projects/_preview.html", {"draft": draft, "pipeline": pipeline, "wish": wish})
 
 
+@require_POST
+def build(request: HtmxRequest, org: str) -> HttpResponse:
+    """The stage builder after a change: a field, a stage more, a stage less."""
+    organization = enter(request, org, Can.MANAGE_PROJECTS)
+    items = builder.read(request.POST.dict())
+    if "add" in request.POST:
+        items = builder.add(items, request.POST.get("new_brick", ""))
+    elif request.POST.get("remove", "").isdigit():
+        items = builder.remove(items, int(request.POST["remove"]))
+    context = _building(organization, read(organization, items)) | {"new_brick": request.POST.get("new_brick", "")}
+    return render(request, "projects/_builder.html", context)
+
+
+def _building(organization: Organization, draft: Draft) -> dict[str, Any]:
+    stages = builder.fields_of(to_json(draft.stages))
+    for each in stages:
+        each.problems = [problem.message for problem in draft.problems if problem.stage == each.name]
+    bricks = list(BRICKS.values())
+    return {"draft": draft, "stages": stages, "choices": builder.choices(organization), "bricks": bricks}
+
+
 @require_GET
-def blueprint_json(request: HtmxRequest, org: str) -> HttpResponse:
-    """The JSON page, begun from a blueprint and what was chosen for it."""
+def from_blueprint(request: HtmxRequest, org: str) -> HttpResponse:
+    """The JSON page or the stage builder, begun from a blueprint and what was chosen for it."""
     organization = enter(request, org, Can.MANAGE_PROJECTS)
     wish = WishForm(request.GET, organization=organization)
     draft = drafted(organization, wish)
     pipeline = PipelineForm(initial={"pipeline": draft.text})
     named = Named(initial={name: request.GET.get(name, "") for name in ("name", "description")})
-    return _page(request, True, named, wish, pipeline, draft)
+    return _page(request, organization, Forms(_mode(request), named, wish, pipeline), draft)
 
 
 def _page(
-    request: HtmxRequest,
-    as_json: bool,
-    named: Named,
-    wish: WishForm,
-    pipeline: PipelineForm,
-    draft: Draft,
-    status: int = 200,
+    request: HtmxRequest, organization: Organization, forms: Forms, draft: Draft, status: int = 200
 ) -> HttpResponse:
     context = {
-        "as_json": as_json,
-        "named": named,
-        "wish": wish,
-        "pipeline": pipeline,
+        "mode": forms.mode,
+        "as_json": forms.mode == JSON,
+        "named": forms.named,
+        "wish": forms.wish,
+        "pipeline": forms.pipeline,
         "draft": draft,
         "blueprints": list(BLUEPRINTS.values()),
-        "bricks": list(BRICKS.values()),
     }
+    if forms.mode == STAGES:
+        context |= _building(organization, draft)
     return render(request, "projects/create.html", context, status=status)

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", views.projects, name="list"),
     path("projects/new/", creation.create, name="create"),
     path("projects/new/preview/", creation.preview, name="preview"),
-    path("projects/new/json/", creation.blueprint_json, name="blueprint-json"),
+    path("projects/new/build/", creation.build, name="build"),
+    path("projects/new/from/", creation.from_blueprint, name="from-blueprint"),
     path("projects/<int:pk>/", include(_project)),
 ]

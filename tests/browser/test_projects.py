@@ -6,17 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from apps.accounts.models import Organization, User
+from apps.autolabel.services import flush, send_batch
 from apps.common.jobs import execute
 from apps.common.models import Run
 from apps.labeling import transitions
 from apps.labeling.models import Task
 from apps.projects.models import Project
+from apps.projects.pipelines import to_json
 from apps.warehouse import services as warehouse
+from apps.warehouse.models import LabelsetEntry
+from tests.browser.workspace import Workspace
 from tests.labeling.factory import label_one, make_dataset, make_labelset, make_plant, make_taxonomy, take_one
-from tests.labeling.workspace_desk import jpeg
+from tests.labeling.workspace_desk import WorkDesk, jpeg
 
 LogIn = Callable[[User], None]
 SIZES = ((1280, 800), (768, 1024))
@@ -140,3 +144,92 @@ def test_a_pipeline_is_checked_as_its_json_is_typed(
     page.get_by_role("button", name="Create project").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("By hand")
     assert Project.objects.get().stages.filter(name="DRAW_BOXES").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_autolabel_with_review_is_built_stage_by_stage_and_takes_a_task_to_the_labelset(
+    page: Page,
+    live_url: str,
+    logged_in: LogIn,
+    organization: Organization,
+    owner: User,
+    labeler: User,
+    screenshot_folder: Path,
+) -> None:
+    taxonomy = make_taxonomy(organization)
+    dataset = make_dataset(organization)
+    make_labelset(taxonomy)
+    for number in range(3):
+        warehouse.add_upload(dataset=dataset, file=jpeg((320, 240)), name=f"bench-{number}.jpg")
+    logged_in(owner)
+    page.goto(f"{live_url}/o/acme/projects/new/")
+    page.get_by_label("Name", exact=True).fill("Reviewed")
+    page.get_by_label("Dataset", exact=True).select_option(label="Bench")
+    page.get_by_label("Taxonomy", exact=True).select_option(label="Parts v1")
+    page.get_by_label("Labelset", exact=True).select_option(label="Truth")
+    page.get_by_role("button", name="Edit stages").click()
+    _build_a_review(page)
+    shoot(page, screenshot_folder, "project-builder")
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Reviewed")
+    execute(Run.objects.get(kind="project-create").pk)
+    project = Project.objects.get()
+    assert to_json(project.stages.all()) == to_json(project.stages.order_by("position"))
+    send_batch(project.stages.get(name="ACTIVE_LEARNING"), size=1, by=owner)
+    task = Task.objects.get(stage__name="LABEL")
+
+    def at(user: User, stage: str) -> Workspace:
+        logged_in(user)
+        desk = WorkDesk(project, project.stages.get(name=stage))
+        return Workspace(page, desk, live_url).open().ready(task.datapoint.name)
+
+    def came_to(work: Workspace, stage: str) -> None:
+        work.until(lambda: Task.objects.get(pk=task.pk).stage.name == stage)
+        work.leave()
+
+    work = at(labeler, "LABEL")
+    work.draw(40, 40, 100, 80)
+    work.keys("Enter")
+    came_to(work, "REVIEW")
+    work = at(owner, "REVIEW")
+    work.keys("Shift+Enter")
+    page.get_by_label("What should change").fill("One bolt is missing")
+    page.locator("#dialog-reject").get_by_role("button", name="Reject").click()
+    came_to(work, "LABEL")
+    work = at(labeler, "LABEL")
+    work.draw(180, 60, 90, 90)
+    work.keys("Enter")
+    came_to(work, "REVIEW")
+    work = at(owner, "REVIEW")
+    work.keys("Enter")
+    came_to(work, "ACTIVE_LEARNING")
+    execute(flush(project.stages.get(name="ACTIVE_LEARNING"), by=owner).pk)
+    entry = LabelsetEntry.objects.get()
+    assert (entry.task_uid, entry.source, entry.author, entry.box_count) == (task.uid, "human", labeler, 2)
+
+
+def _build_a_review(page: Page) -> None:
+    """From AutoLabel to AutoLabel with review: two stages more, three ports turned."""
+
+    def card(name: str) -> Locator:
+        return page.get_by_role("listitem", name=name, exact=True)
+
+    expect(card("LABEL")).to_be_visible()
+    for brick, name in (("expert-review", "EXPERT_REVIEW"), ("feedback", "FEEDBACK_2")):
+        page.get_by_label("Add a stage").select_option(brick)
+        page.get_by_role("button", name="Add stage").click()
+        expect(card(name)).to_be_visible()
+    for old, new in (("EXPERT_REVIEW", "REVIEW"), ("FEEDBACK_2", "REJECTED")):
+        card(old).get_by_label("Name").fill(new)
+        card(old).get_by_label("Name").press("Tab")
+        expect(card(new)).to_be_visible()
+    ways = (
+        ("LABEL", "Next →", "REVIEW"),
+        ("REVIEW", "Passed →", "FEEDBACK"),
+        ("REVIEW", "Failed →", "REJECTED"),
+        ("REJECTED", "Feedback →", "LABEL"),
+    )
+    for stage, port, target in ways:
+        with page.expect_response("**/projects/new/build/"):
+            card(stage).get_by_label(port).select_option(target)
+    expect(page.locator("#preview")).to_contain_text("The pipeline is valid.")

@@ -33,6 +33,8 @@ class Source:
 
 def assign(*, stage: Stage, task_ids: Sequence[int], user: User, at: datetime) -> None:
     """Lease locked tasks to a labeler; one taken over from somebody else counts as a move."""
+    if not task_ids:
+        return
     taken = moves.fetch(
         """
         UPDATE labeling_task t

@@ -113,6 +113,8 @@ def write_events(
     task_ids: Sequence[int], *, verb: str, by: int | None, stage: str, detail: dict[str, Any] | None = None
 ) -> None:
     """One event of a change that did not move the task."""
+    if not task_ids:
+        return
     execute(
         f"""
         INSERT INTO labeling_taskevent ({EVENT_COLUMNS})
