@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from apps.autolabel import services
-from apps.autolabel.models import Learner
+from apps.autolabel.models import Cycle, Learner
 from apps.autolabel.state import active_run, learner_of, option, training_set
 from apps.common.http import Conflict
 from apps.labeling.models import OPEN_STATES, Task
@@ -41,12 +41,21 @@ def _stock(stage: Stage) -> str:
     return f"Sent batch {batch.number}: {there} of {wanted} tasks were ready to label."
 
 
+def _failed_on_these(stage: Stage) -> bool:
+    """A cycle that failed or was canceled is not begun again before enough has been labeled since."""
+    last = Cycle.objects.filter(stage=stage).order_by("-number").first()
+    if last is None or last.ended_at:
+        return False
+    since = Task.objects.filter(project=stage.project_id, in_training_set=True, annotation__at__gt=last.created_at)
+    return since.count() < option(stage, "train_after")
+
+
 def _train(stage: Stage) -> str:
     learner = learner_of(stage)
     if active_run(stage):
         return ""
     labeled = training_set(stage, learner.current)
-    if labeled.reason or labeled.new < option(stage, "train_after"):
+    if labeled.reason or labeled.new < option(stage, "train_after") or _failed_on_these(stage):
         return ""
     try:
         cycle = services.trigger_cycle(stage, by=None)

@@ -38,6 +38,7 @@ def send_batch(stage: Stage, *, size: int, by: User | None, key: uuid.UUID | Non
         current = _locked(stage).current
         if earlier := Batch.objects.filter(stage=stage, key=key).first():
             return earlier
+        _require_open(stage)
         ranked = [place.task_id for place in queue.top(stage, current, size)]
         if not ranked:
             raise Conflict("The queue is empty: there is nothing to send.")
@@ -58,6 +59,7 @@ def check_first(
         current = _locked(stage).current
         if earlier := FlushCheck.objects.filter(batch__stage=stage, batch__key=key).first():
             return earlier
+        _require_open(stage)
         if current is None:
             raise Conflict("There are no auto-labels to check before the first cycle has ended.")
         population = flushable(stage, current, threshold).auto
@@ -233,9 +235,13 @@ def _asked(stage: Stage, key: uuid.UUID) -> Run | None:
     return found.run if found else None
 
 
-def _require_ready(stage: Stage) -> None:
+def _require_open(stage: Stage) -> None:
     if stage.project.status != Project.Status.READY:
         raise Conflict(f"The project is {stage.project.get_status_display().lower()}.")
+
+
+def _require_ready(stage: Stage) -> None:
+    _require_open(stage)
     if running := active_run(stage):
         raise Conflict(f"A {running.kind} is running in this stage. Wait for it or cancel it.", run=running.pk)
 

@@ -46,6 +46,20 @@ def test_it_trains_after_enough_new_labels(automatic_loop: Loop) -> None:
     assert "Triggered cycle 1 after 21 new labels." in Learner.objects.get().last_decision
 
 
+def test_a_cycle_that_was_canceled_is_not_begun_again_before_more_is_labeled(automatic_loop: Loop) -> None:
+    automatic_loop.send(40)
+    automatic_loop.label(20)
+    automatic.decide_all()
+    services.cancel(automatic_loop.stage(), by=None)
+    automatic.decide_all()
+    automatic_loop.label(11)
+    automatic.decide_all()
+    assert Cycle.objects.count() == 1
+    automatic_loop.label(1)
+    automatic.decide_all()
+    assert Cycle.objects.count() == 2
+
+
 def test_it_waits_for_a_running_flush(automatic_loop: Loop) -> None:
     automatic_loop.send(30)
     automatic_loop.label(25)
