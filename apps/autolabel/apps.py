@@ -1,6 +1,7 @@
 """The autolabel app: what its brick does, its kinds of runs, its chore."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_delete
 
 
 class AutolabelConfig(AppConfig):
@@ -12,12 +13,14 @@ class AutolabelConfig(AppConfig):
         from apps.accounts.access import Can
         from apps.accounts.signals import organization_deleting
         from apps.autolabel import automatic, demo, services
-        from apps.autolabel.leaving import discard_models
+        from apps.autolabel.leaving import discard_models, forget_files
+        from apps.autolabel.models import Cycle
         from apps.common import runs, sweeper
         from apps.labeling import arrivals
         from apps.projects.bricks import LEARNING
 
         organization_deleting.connect(discard_models, dispatch_uid="autolabel")
+        post_delete.connect(forget_files, sender=Cycle, dispatch_uid="autolabel")
         jobs = "apps.autolabel.jobs"
         runs.register(
             kind=services.CYCLE,

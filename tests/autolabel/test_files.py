@@ -10,6 +10,8 @@ import pytest
 from django.core.files.storage import default_storage
 
 from apps.autolabel import files
+from apps.autolabel.models import Cycle
+from tests.autolabel.loop import Loop
 from tests.warehouse.bucket import BUCKET, REGION, Bucket
 from tests.warehouse.conftest import bucket, s3_server
 
@@ -52,6 +54,17 @@ def test_a_dropped_file_is_gone_and_dropping_again_does_nothing(model_file: Path
         files.drop(name)
     with pytest.raises(files.Missing):
         files.path_of("1/2/cycle.pt")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_files_of_a_cycle_go_with_its_project(loop: Loop, model_file: Path) -> None:
+    files.keep(model_file, "1/2/cycle.onnx")
+    stage = loop.stage()
+    Cycle.objects.create(stage=stage, number=1, model_path="1/2/cycle.onnx")
+    stage.project.tasks.all().delete()
+    stage.project.delete()
+    with pytest.raises(files.Missing):
+        files.path_of("1/2/cycle.onnx")
 
 
 def test_another_machine_fetches_the_file_from_the_bucket(model_file: Path, in_bucket: Bucket, settings: Any) -> None:
