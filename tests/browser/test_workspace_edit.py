@@ -165,24 +165,28 @@ def test_e7_the_smallest_box_is_hit_first_alt_click_cycles_and_brackets_reorder(
 def test_e8_lock_hide_focus_and_hide_all(work):
     work.draw(100, 100, 100, 100)
     work.draw(300, 100, 100, 100)
-    first, second = work.page.locator(".world .box").all()
+    first, second = (label["id"] for label in work.labels())
     work.keys("l")
     work.drag((350, 150), (390, 190))
     work.keys("Delete")
     assert close_to(work.boxes()[1], (300, 100, 100, 100))
     work.keys("Escape")
+    assert "locked" in work.look(second)
     work.click(150, 150)
-    work.keys("h")
-    assert "off" in first.get_attribute("class")
+    work.keys("h", "Escape")
+    assert not work.look(first)
+    assert work.page.locator(".outlines > g").count() == 0
     work.keys("Shift+H")
-    assert "off" not in first.get_attribute("class")
+    assert work.look(first)
+    work.click(150, 150)
     work.keys("g")
-    assert "off" in second.get_attribute("class")
-    work.keys("g")
+    assert not work.look(second)
+    work.keys("g", "Escape")
+    assert work.look(second)
     work.page.keyboard.down("u")
-    assert "off" in first.get_attribute("class")
+    assert not work.look(first)
     work.page.keyboard.up("u")
-    assert "off" not in first.get_attribute("class")
+    assert work.look(first)
 
 
 def test_e8_an_almost_equal_box_of_the_same_class_is_pointed_out(work):
@@ -233,7 +237,9 @@ class TestManyClasses:
         expect(work.page.locator(".class-list .name").first).to_have_text("kind 0")
 
     def test_c2_the_class_list_scrolls_by_itself_and_counts(self, work):
-        assert work.page.evaluate("(list => list.scrollHeight > list.clientHeight)(document.querySelector('.class-list'))")
+        assert work.page.evaluate(
+            "(list => list.scrollHeight > list.clientHeight)(document.querySelector('.class-list'))"
+        )
         assert work.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
         work.draw(*START)
         expect(work.page.locator("[data-class='0'] .count")).to_have_text("1")

@@ -21,7 +21,11 @@ def rule():
 
 @pytest.fixture
 def desk(transactional_db, organization, rule):
-    pictures = [Picture("a.jpg", prelabels=PRELABELS), Picture("b.jpg", prelabels=PRELABELS, audit=True), Picture("c.jpg")]
+    pictures = [
+        Picture("a.jpg", prelabels=PRELABELS),
+        Picture("b.jpg", prelabels=PRELABELS, audit=True),
+        Picture("c.jpg"),
+    ]
     return make_desk(organization, pictures, undecided=rule)
 
 
@@ -33,8 +37,9 @@ def work(page, live_url, logged_in, labeler, desk):
     work.leave()
 
 
-def group(work, number):
-    return work.page.locator(f".world [data-id=p{number}]")
+def dashes(work, number):
+    line = work.page.locator(f'.world > g[class="{work.look(f"p{number}")}"] > .line')
+    return line.evaluate("element => getComputedStyle(element).strokeDasharray")
 
 
 def undecided(work):
@@ -47,13 +52,12 @@ def submitted(work, desk, name="a.jpg"):
 
 
 def test_p1_predictions_are_dashed_with_a_confidence_and_solid_once_accepted(work):
-    assert "predicted" in group(work, 2).get_attribute("class")
-    dashes = "element => getComputedStyle(element).strokeDasharray"
-    assert group(work, 2).locator(".line").evaluate(dashes) != "none"
+    assert "predicted" in work.look("p2")
+    assert dashes(work, 2) != "none"
     expect(work.page.locator(".name-tag", has_text="person 30 %")).to_be_visible()
     work.click(400, 300)
     work.keys("a", "Escape")
-    assert group(work, 2).locator(".line").evaluate(dashes) == "none"
+    assert dashes(work, 2) == "none"
     assert work.labels()[1] | {"bbox": 0} == {
         "id": "p2", "category": 1, "bbox": 0, "source": "human", "from": "p2", "confidence": 0.3,
     }  # fmt: skip
@@ -80,7 +84,7 @@ def test_p2_the_slider_hides_counts_and_is_remembered(work):
     slider = work.page.locator("[data-pref=slider]")
     slider.fill("50")
     expect(undecided(work)).to_have_text("2 shown, 1 hidden")
-    expect(group(work, 2)).to_be_hidden()
+    assert not work.look("p2")
     with work.page.expect_response(lambda response: response.url.endswith("/prefs/")):
         slider.fill("80")
     work.page.reload()
@@ -144,7 +148,7 @@ def test_p6_ghosts_show_what_lies_below_the_slider_but_are_no_targets(work):
     work.page.locator("[data-pref=slider]").fill("50")
     work.stage.focus()
     work.keys("Shift+G")
-    assert "ghost" in group(work, 2).get_attribute("class")
+    assert "ghost" in work.look("p2")
     work.click(400, 300)
     assert work.selected() == []
 
@@ -163,5 +167,5 @@ def test_an_audit_is_blind(work):
     work.ready("b.jpg")
     assert work.labels() == []
     expect(work.page.locator(".review")).to_be_hidden()
-    expect(work.page.locator(".world .box")).to_have_count(0)
+    expect(work.page.locator(".world > g")).to_have_count(0)
     assert close_to(work.page.evaluate("[document.querySelector('#stage').flow.task.prelabels.length]"), [0])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
 
 from apps.accounts.models import User
 from apps.labeling.models import Draft
@@ -127,8 +127,12 @@ class Workspace:
         found: float = self.page.evaluate("document.querySelector('#stage').editor.viewport.scale")
         return found
 
-    def drawn(self, index: int = -1) -> Locator:
-        return self.page.locator(".world .box").nth(index)
+    def look(self, box: str) -> str:
+        """The classes of the path that draws a box at rest; "" where it is not drawn, or is selected."""
+        found: str = self.page.evaluate("id => document.querySelector('#stage').editor.view.looks.get(id) ?? ''", box)
+        if found:
+            assert self.page.locator(f'.world > g[class="{found}"] > .line').get_attribute("d")
+        return found
 
 
 def close_to(found: Sequence[float], wanted: Sequence[float], slack: float = 0.75) -> bool:
@@ -143,4 +147,3 @@ def draft_boxes(desk: WorkDesk, name: str, user: User) -> list[list[float]]:
     size = [point.width, point.height] * 2
     labels = Draft.objects.get(task=task, user=user).labels
     return [[part * side for part, side in zip(label["bbox"], size, strict=True)] for label in labels]
-

@@ -56,7 +56,7 @@ export class Editor {
     this.pointer.cancel();
     Object.assign(this, { readonly, focus: null, hideAll: false });
     this.setImage(image, size);
-    this.view.hovered = null;
+    this.view.hover(null);
     this.history.clear(history);
     this.viewport.size = this.viewport.size || size;
     this.store.load(labels, prelabels, size);
@@ -77,7 +77,7 @@ export class Editor {
   follow({ reset, ids, changes, selection, flags }) {
     if (reset) this.view.rebuild();
     else this.view.update(ids);
-    if (changes?.some(({ before, after }) => (before?.z ?? 0) !== (after?.z ?? 0))) this.view.reorder();
+    this.view.showHover();
     this.showHand(null);
     this.tell({ reset, ids, changes, selection, flags });
   }
@@ -87,6 +87,7 @@ export class Editor {
     this.image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.image.classList.toggle("pixelated", this.prefs.pixelated && scale > 2);
     this.view.move();
+    this.view.showHover();
     this.showHand(this.hand);
     this.tell({ view: true });
   }

@@ -8,6 +8,7 @@ export class Overlay {
   constructor(editor) {
     this.editor = editor;
     const root = editor.live;
+    this.over = root.querySelector(".over");
     this.outlines = root.querySelector(".outlines");
     this.handles = root.querySelector(".handles");
     this.crosshair = root.querySelector(".crosshair");
@@ -16,6 +17,12 @@ export class Overlay {
     this.points = root.querySelector(".points");
     this.label = root.querySelector(".size-label");
     this.handles.append(...HANDLES.map((name) => svg("rect", { class: `handle ${name}`, "data-handle": name })));
+  }
+
+  hover(box) {
+    this.over.setAttribute("class", box ? `over ${this.editor.classOf(box).paint}` : "off");
+    if (!box) return;
+    place(this.over, this.editor.viewport.rectOnScreen(box));
   }
 
   // Boxes as they are shown now: those in the hand instead of those in the store.

@@ -1,4 +1,4 @@
-// Draws the boxes at rest, one SVG group a box; a change touches only the groups of the boxes it names.
+// Draws the boxes at rest; a change touches only what the boxes it names belong to.
 
 const NS = "http://www.w3.org/2000/svg";
 
@@ -26,10 +26,18 @@ export function textWidth(text, font = "12px system-ui, sans-serif") {
   return widths.get(font + text);
 }
 
+const MOST_TAGS = 200;
+
+const near = (value) => Math.round(value * 100) / 100;
+const outline = ({ x, y, w, h }) => `M${near(x)} ${near(y)}h${near(w)}v${near(h)}h${-near(w)}z`;
+
+// All boxes that look alike are one path, so that two thousand cost the browser little more than twenty. Selected
+// boxes are not here: the overlay draws them.
 export class View {
   constructor(editor) {
     this.editor = editor;
-    this.groups = new Map();
+    this.looks = new Map();
+    this.layers = new Map();
     this.tags = new Map();
     this.world = editor.base.querySelector(".world");
     this.tagLayer = editor.base.querySelector(".tags");
@@ -37,101 +45,115 @@ export class View {
   }
 
   rebuild() {
-    this.groups.clear();
-    this.tags.clear();
+    for (const drawn of [this.looks, this.layers, this.tags]) drawn.clear();
+    this.world.replaceChildren();
     this.tagLayer.replaceChildren();
-    const all = document.createDocumentFragment();
-    for (const box of this.editor.store.all()) all.append(this.group(box));
-    this.world.replaceChildren(all);
-    this.tagAll();
+    this.crowded = true; // until all are there, none is worth a tag
+    this.update(this.editor.store.all().map((box) => box.id));
+    this.tagScale = null;
   }
 
   update(ids) {
+    const stale = new Set();
     for (const id of ids) {
       const box = this.editor.store.get(id);
-      const group = this.groups.get(id);
-      if (!box) this.remove(id);
-      else if (!group) this.world.append(this.group(box));
-      else this.dress(group, box);
+      const look = box ? this.lookOf(box) : null;
+      const before = this.looks.get(id);
+      if (before) this.layers.get(before).ids.delete(id);
+      if (look) this.layer(look, box.z).ids.add(id);
+      if (look) this.looks.set(id, look);
+      else this.looks.delete(id);
+      for (const one of [before, look]) if (one) stale.add(one);
       if (box) this.tag(box);
+      else this.untag(id);
     }
+    for (const look of stale) this.draw(this.layers.get(look));
   }
 
-  reorder() {
-    for (const box of this.editor.store.all()) this.world.append(this.groups.get(box.id));
-  }
-
-  remove(id) {
-    for (const layer of [this.groups, this.tags]) {
-      layer.get(id)?.remove();
-      layer.delete(id);
-    }
-  }
-
-  group(box) {
-    const group = svg("g", { "data-id": box.id }, svg("rect", { class: "halo" }), svg("rect", { class: "line" }));
-    this.groups.set(box.id, group);
-    this.dress(group, box);
-    return group;
-  }
-
-  dress(group, box) {
+  // What decides how a box looks: its class, its state, and how far forward it was brought. None: not drawn here.
+  lookOf(box) {
     const { editor } = this;
-    const selected = editor.store.selection.has(box.id);
-    const kind = [
-      "box", editor.classOf(box).paint, box.pending ? "predicted" : "decided", selected ? "selected" : "",
-      editor.isShown(box) ? "" : editor.isGhost(box) ? "ghost" : "off", editor.store.flag(box.id).locked ? "locked" : "",
-    ].filter(Boolean).join(" ");
-    if (group.getAttribute("class") !== kind) group.setAttribute("class", kind);
-    if (group.drawn !== box) for (const rect of group.children) place(rect, box);
-    group.drawn = box;
+    const shown = editor.isShown(box);
+    if (editor.store.selection.has(box.id) || (!shown && !editor.isGhost(box))) return null;
+    const states = [box.pending ? "predicted" : "decided", shown ? "" : "ghost", editor.store.flag(box.id).locked ? "locked" : ""];
+    return `box ${editor.classOf(box).paint} ${states.filter(Boolean).join(" ")} z${box.z}`;
   }
 
-  // A box that is being dragged is drawn by the overlay alone.
-  lift(ids, lifted) {
-    for (const id of ids) {
-      this.groups.get(id)?.classList.toggle("lifted", lifted);
-      this.tags.get(id)?.classList.toggle("lifted", lifted);
-    }
+  layer(look, z) {
+    let layer = this.layers.get(look);
+    if (layer) return layer;
+    const group = svg("g", { class: look }, svg("path", { class: "halo" }), svg("path", { class: "line" }));
+    layer = { ids: new Set(), group, z };
+    this.layers.set(look, layer);
+    const above = [...this.layers.values()].filter((other) => other.z > z).sort((a, b) => a.z - b.z)[0];
+    this.world.insertBefore(group, above ? above.group : null);
+    return layer;
+  }
+
+  draw({ ids, group }) {
+    const d = [...ids].map((id) => outline(this.editor.store.get(id))).join("");
+    for (const path of group.children) path.setAttribute("d", d);
   }
 
   hover(id) {
     if (id === this.hovered) return;
-    const before = this.hovered;
+    const both = [this.hovered, id].map((one) => this.editor.store.get(one));
     this.hovered = id;
-    for (const one of [before, id]) {
-      const box = one && this.editor.store.get(one);
-      if (box) this.tag(box);
-      this.groups.get(one)?.classList.toggle("hovered", one === id);
-    }
+    for (const box of both) if (box) this.tag(box);
+    this.showHover();
+  }
+
+  showHover() {
+    const { overlay, store } = this.editor;
+    overlay.hover(store.selection.has(this.hovered) ? null : store.get(this.hovered) || null);
   }
 
   move() {
     const { scale, x, y } = this.editor.viewport;
-    this.world.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
-    this.tagLayer.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
-    if (scale !== this.tagScale) this.tagAll();
+    for (const layer of [this.world, this.tagLayer]) layer.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
+    if (scale !== this.tagScale || this.editor.store.boxes.size > MOST_TAGS) this.tagAll();
   }
 
   tagAll() {
+    const all = this.editor.store.all();
     this.tagScale = this.editor.viewport.scale;
-    for (const box of this.editor.store.all()) this.tag(box);
+    this.crowded = all.length > MOST_TAGS && all.filter((box) => this.hasRoom(box)).length > MOST_TAGS;
+    for (const box of all) this.tag(box);
+  }
+
+  // Whether a tag fits into the box, and on a full image whether the box is in sight at all.
+  hasRoom(box) {
+    const { viewport, store, prefs } = this.editor;
+    const rect = viewport.rectOnScreen(box);
+    if (rect.h < prefs.tagSize * 2.4 || rect.w < this.tagWidth(box)) return false;
+    const { w, h } = viewport.pane;
+    return store.boxes.size <= MOST_TAGS || (rect.x < w && rect.y < h && rect.x + rect.w > 0 && rect.y + rect.h > 0);
+  }
+
+  tagWidth(box) {
+    return textWidth(this.editor.tagText(box), `${this.editor.prefs.tagSize}px system-ui, sans-serif`) + 8;
+  }
+
+  untag(id) {
+    this.tags.get(id)?.remove();
+    this.tags.delete(id);
+  }
+
+  // Tags of boxes in the hand are out of the way.
+  lift(ids, lifted) {
+    for (const id of ids) this.tags.get(id)?.classList.toggle("lifted", lifted);
   }
 
   // A name tag only where there is room for it, or on the box under the pointer or selected.
   tag(box) {
     const { editor } = this;
     const { scale } = editor.viewport;
-    const text = editor.tagText(box);
     const size = editor.prefs.tagSize;
-    const width = textWidth(text, `${size}px system-ui, sans-serif`) + 8;
-    const wanted = box.id === this.hovered || editor.store.selection.has(box.id)
-      || (box.w * scale >= width && box.h * scale >= size * 2.4);
+    const called = box.id === this.hovered || editor.store.selection.has(box.id);
+    if (!size || !editor.isShown(box) || (!called && (this.crowded || !this.hasRoom(box)))) return this.untag(box.id);
+    const text = editor.tagText(box);
+    const width = this.tagWidth(box);
     let tag = this.tags.get(box.id);
-    if (!wanted || !editor.isShown(box) || !size) {
-      tag?.remove();
-      return this.tags.delete(box.id);
-    }
     if (!tag) {
       tag = svg("g", {}, svg("rect", { rx: 2 }), svg("text", { x: 4 }));
       this.tags.set(box.id, tag);
