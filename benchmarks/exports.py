@@ -45,9 +45,9 @@ def run(size: int) -> list[Figures]:
         cursor.execute(_POINTS, [dataset.pk, winnow_storage(organization).pk, size])
     upsert_from(labelset.pk, _LABELS, [BOXES, dataset.pk])
     rows = []
-    for name, (_, _, write) in exports.WRITERS.items():
+    for name, chosen in exports.FORMATS.items():
         began, first, total = time.perf_counter(), 0.0, 0
-        for chunk in write(labelset, labelset.entries.all()):
+        for chunk in chosen.write(labelset, labelset.entries.all()):
             first = first or (time.perf_counter() - began) * 1000
             total += len(chunk)
         seconds = time.perf_counter() - began

@@ -16,6 +16,7 @@ from apps.common.http import Conflict, HtmxRequest
 from apps.taxonomies import services, trees
 from apps.taxonomies.forms import PreviewForm, TaxonomyForm, TreeForm
 from apps.taxonomies.models import Taxonomy
+from apps.taxonomies.readymade import READYMADE
 from apps.taxonomies.trees import TreeErrors
 
 NAMES_SHOWN = 200
@@ -33,7 +34,7 @@ def taxonomies(request: HtmxRequest, org: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest, org: str) -> HttpResponse:
     organization = enter(request, org, Can.MANAGE_WAREHOUSE)
-    form = TaxonomyForm(request.POST or None)
+    form = TaxonomyForm(request.POST or None, initial=_readymade(request.GET.get("from", "")))
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
@@ -47,8 +48,16 @@ def new(request: HtmxRequest, org: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return redirect("taxonomies:taxonomy", organization.slug, created.pk)
-    context = {"form": form, "tab": "taxonomies"}
+    context = {"form": form, "tab": "taxonomies", "readymade": {key: each[0] for key, each in READYMADE.items()}}
     return render(request, "taxonomies/edit.html", context, status=422 if form.errors else 200)
+
+
+def _readymade(key: str) -> dict[str, str]:
+    """What the form begins with if one of the ready-made ones was chosen."""
+    if key not in READYMADE:
+        return {}
+    name, description, nodes = READYMADE[key]
+    return {"name": name, "description": description, "categories": trees.to_lines(trees.with_class_ids(nodes))}
 
 
 @require_GET

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.trees import ROOT
-from apps.warehouse.formats import Class, Item, coco
+from apps.warehouse.formats import Class, Item, coco, redbrick, table, voc, yolo
 from apps.warehouse.models import Labelset, LabelsetEntry
 
 ROWS_AT_ONCE = 1000
@@ -23,6 +24,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 Entries = QuerySet[LabelsetEntry]
+Writer = Callable[[Labelset, Entries], Iterator[bytes]]
 
 
 @contextmanager
@@ -69,5 +71,30 @@ def _info(labelset: Labelset) -> dict[str, Any]:
     }
 
 
-Writer = Callable[[Labelset, Entries], Iterator[bytes]]
-WRITERS: dict[str, tuple[str, str, Writer]] = {"coco": ("application/json", "json", write_coco)}
+def _plain(write: Callable[[Sequence[Class], Iterable[Item]], Iterator[bytes]]) -> Writer:
+    """A format that is written in one pass."""
+
+    def export(labelset: Labelset, entries: Entries) -> Iterator[bytes]:
+        with snapshot():
+            yield from write(classes_of(labelset), items(entries, with_labels=True))
+
+    return export
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way out."""
+
+    label: str
+    media_type: str
+    suffix: str
+    write: Writer
+
+
+FORMATS = {
+    "coco": Format("COCO", "application/json", "json", write_coco),
+    "yolo": Format("YOLO", "application/zip", "yolo.zip", _plain(yolo.write)),
+    "voc": Format("Pascal VOC", "application/zip", "voc.zip", _plain(voc.write)),
+    "csv": Format("CSV", "text/csv; charset=utf-8", "csv", _plain(table.write)),
+    "redbrick": Format("RedBrick JSON", "application/json", "redbrick.json", _plain(redbrick.write)),
+}

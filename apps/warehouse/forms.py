@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
 from apps.accounts.models import Organization
 from apps.taxonomies.models import Taxonomy
-from apps.warehouse.models import Import, Labelset, StorageMethod
+from apps.warehouse.models import Import, Labelset, LabelsetEntry, StorageMethod
 
 
 def sentences(form: forms.Form) -> str:
@@ -148,3 +149,23 @@ class ZipForm(forms.Form):
     """An archive of pictures."""
 
     file = forms.FileField(label="ZIP archive", allow_empty_file=True)
+
+
+class EntryFilter(forms.Form):
+    """What the labelset page shows, and an export of it holds."""
+
+    q = forms.CharField(required=False, max_length=200)
+    category = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
+    source = forms.ChoiceField(required=False, choices=[("", "Any source"), *LabelsetEntry.Source.choices])
+    low = forms.FloatField(required=False, min_value=0, max_value=1)
+    high = forms.FloatField(required=False, min_value=0, max_value=1)
+
+    def __init__(self, *args: Any, classes: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["category"].choices = [("", "Any class"), *classes]  # type: ignore[attr-defined]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What of it is valid; the rest is as if it were not there."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
-from django.db import models
+from django.db import connection, models
 
 from apps.common.crypto import EncryptedTextField
 
@@ -172,6 +173,51 @@ class Labelset(models.Model):
         return self.name
 
 
+class LabelsetEntryQuerySet(models.QuerySet["LabelsetEntry"]):
+    def matching(
+        self,
+        *,
+        category: int | None = None,
+        source: str = "",
+        low: float | None = None,
+        high: float | None = None,
+        q: str = "",
+    ) -> LabelsetEntryQuerySet:
+        """Those with a box of a class, of a source, with a confidence from `low` to `high`, by part of the name."""
+        found = self
+        if category is not None:
+            found = found.filter(class_ids__contains=[category])
+        if source:
+            found = found.filter(source=source)
+        if low is not None:
+            found = found.filter(confidence__gte=low)
+        if high is not None:
+            found = found.filter(confidence__lte=high)
+        return found.filter(datapoint__name__icontains=q) if q else found
+
+    def boxes_by_class(self) -> list[dict[str, Any]]:
+        """Boxes and images of each class, most boxes first; from the counted columns, not from the labels."""
+        pairs = self.annotate(pair_class=Unnest("class_ids"), pair_boxes=Unnest("class_boxes")).values(
+            "pair_class", "pair_boxes"
+        )
+        statement, params = pairs.order_by().query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT pair_class, sum(pair_boxes), count(*) FROM ({statement}) AS pairs"  # noqa: S608
+                " GROUP BY 1 ORDER BY 2 DESC, 1",
+                params,
+            )
+            return [{"class_id": key, "boxes": int(boxes), "images": n} for key, boxes, n in cursor.fetchall()]
+
+
+class Unnest(models.Func):
+    """A row for each element of an array."""
+
+    function = "unnest"
+    output_field = models.IntegerField()
+    set_returning = True
+
+
 class LabelsetEntry(models.Model):
     """The final labels of one datapoint, with their provenance."""
 
@@ -198,6 +244,8 @@ class LabelsetEntry(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = LabelsetEntryQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "labelset entries"
         constraints = [
@@ -209,6 +257,6 @@ class LabelsetEntry(models.Model):
         indexes = [
             models.Index(fields=["labelset", "id"], name="entry_page"),
             models.Index(fields=["labelset", "source", "id"], name="entry_source"),
-            models.Index(fields=["labelset", "confidence"], name="entry_confidence"),
+            models.Index(fields=["labelset", "confidence", "id"], name="entry_confidence"),
             GinIndex(fields=["class_ids"], name="entry_classes"),
         ]

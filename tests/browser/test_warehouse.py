@@ -120,7 +120,7 @@ def test_a_labelset_shows_images_with_their_boxes(
     expect(page.locator(".viewer .box.predicted")).to_have_count(1)
     expect(page.locator("#entry")).to_contain_text("confidence 0.800, cycle 2")
     with page.expect_download() as waiting:
-        page.get_by_role("link", name="Export COCO").click()
+        page.get_by_role("button", name="Export COCO").click()
     assert waiting.value.suggested_filename == "Final.json"
 
 

@@ -87,3 +87,14 @@ def test_a_used_version_is_not_deleted(organization: Organization, client: Clien
     services.freeze(made)
     client.post(url("delete", made.pk))
     assert organization.taxonomies.exists()
+
+
+@pytest.mark.parametrize(("key", "count"), [("coco", 80), ("bdd", 10)])
+def test_a_readymade_taxonomy_is_made_as_it_stands(
+    organization: Organization, client: Client, key: str, count: int
+) -> None:
+    form = client.get(url("new"), {"from": key}).context["form"]
+    client.post(url("new"), form.initial)
+    made = organization.taxonomies.get()
+    assert services.class_ids(made) == set(range(count))
+    assert made.categories.get(class_id=2).name == "car"

@@ -16,7 +16,7 @@ from apps.accounts.access import Can, enter
 from apps.common.http import Conflict, HtmxRequest, is_fragment
 from apps.taxonomies import services as taxonomies
 from apps.warehouse import exports, services
-from apps.warehouse.forms import LabelsetForm
+from apps.warehouse.forms import EntryFilter, LabelsetForm
 from apps.warehouse.models import Labelset, LabelsetEntry
 from apps.warehouse.views import listing
 
@@ -44,15 +44,30 @@ def labelsets(request: HtmxRequest, org: str) -> HttpResponse:
 def labelset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     row = get_object_or_404(organization.labelsets.select_related("taxonomy", "created_by"), pk=pk)
-    context = listing(request, row.entries.select_related("datapoint"), size=ENTRIES_A_PAGE)
-    context |= {"labelset": row, "tab": "labelsets"}
+    form = _filter(request, row)
+    entries = row.entries.matching(**form.chosen)
+    context = listing(request, entries.select_related("datapoint"), size=ENTRIES_A_PAGE)
+    context |= {"labelset": row, "form": form, "tab": "labelsets", "formats": exports.FORMATS}
     if not is_fragment(request):
         context |= _opened(request, row, context["page"].rows)
-        context |= {"figures": _figures(row), "used_in": _used_in(row)}
+        context |= {"figures": _figures(row), "used_in": _used_in(row), "classes": _by_class(row)}
     template = "warehouse/_entries.html" if is_fragment(request) else "warehouse/labelset.html"
     response = render(request, template, context)
     response["Vary"] = "HX-Request"
     return response
+
+
+def _filter(request: HtmxRequest, row: Labelset) -> EntryFilter:
+    classes = [(each["id"], " › ".join(each["path"])) for each in taxonomies.palette(row.taxonomy)]
+    return EntryFilter(request.GET, classes=classes)
+
+
+def _by_class(row: Labelset) -> list[dict[str, Any]]:
+    """Boxes of each class of the taxonomy, with its share of the most frequent one."""
+    palette = {each["id"]: each for each in taxonomies.palette(row.taxonomy)}
+    found = [each | {"category": palette.get(each["class_id"])} for each in row.entries.boxes_by_class()]
+    most = max((each["boxes"] for each in found), default=1)
+    return [each | {"share": each["boxes"] / most} for each in found]
 
 
 def _opened(request: HtmxRequest, row: Labelset, rows: list[LabelsetEntry]) -> dict[str, Any]:
@@ -105,12 +120,12 @@ def boxes_of(row: LabelsetEntry) -> list[dict[str, Any]]:
 def export(request: HtmxRequest, org: str, pk: int) -> HttpResponseBase:
     organization = enter(request, org, Can.MANAGE_WAREHOUSE)
     row = get_object_or_404(organization.labelsets.select_related("taxonomy", "organization"), pk=pk)
-    writer = exports.WRITERS.get(request.GET.get("format", "coco"))
-    if writer is None:
+    chosen = exports.FORMATS.get(request.GET.get("format", "coco"))
+    if chosen is None:
         raise Http404("There is no such format.")
-    media_type, suffix, write = writer
-    response = StreamingHttpResponse(write(row, row.entries.all()), content_type=media_type)
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(row)}.{suffix}"'
+    entries = row.entries.matching(**_filter(request, row).chosen)
+    response = StreamingHttpResponse(chosen.write(row, entries), content_type=chosen.media_type)
+    response["Content-Disposition"] = f'attachment; filename="{_file_name(row)}.{chosen.suffix}"'
     return response
 
 

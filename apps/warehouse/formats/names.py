@@ -1,0 +1,42 @@
+"""File names inside exports: safe on every disk, each used once, and which split an image belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+from apps.warehouse.formats import Item
+
+_UNSAFE = re.compile(r"[^\w.()+,=@ -]+")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
+_SHARES = (("train", 0.8), ("val", 0.9), ("test", 1.0))
+
+
+class Names:
+    """Stems for the files of an export. It remembers hashes alone, so a million images cost little."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+
+    def stem(self, item: Item) -> str:
+        """The name without its suffix, folders kept; of two that would be the same the later one is told apart."""
+        parts = [_part(part) for part in PurePosixPath(item.name).with_suffix("").parts if part not in {"/", ".."}]
+        stem = "/".join(part for part in parts if part) or str(item.uid)
+        key = hash(stem.lower())
+        if key in self._used:
+            stem = f"{stem}-{item.uid}"
+            key = hash(stem)
+        self._used.add(key)
+        return stem
+
+
+def _part(part: str) -> str:
+    safe = _UNSAFE.sub("_", part).strip(". ")[:100]
+    return f"_{safe}" if _RESERVED.match(safe) else safe
+
+
+def split_of(name: str) -> str:
+    """Train, val or test, 80 to 10 to 10, by a hash of the name: the same image always falls to the same."""
+    share = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / 2**48
+    return next(split for split, bound in _SHARES if share < bound)
