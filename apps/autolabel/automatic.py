@@ -47,7 +47,7 @@ def _failed_on_these(stage: Stage) -> bool:
     if last is None or last.ended_at:
         return False
     since = Task.objects.filter(project=stage.project_id, in_training_set=True, annotation__at__gt=last.created_at)
-    return since.count() < option(stage, "train_after")
+    return bool(since.count() < option(stage, "train_after"))
 
 
 def _train(stage: Stage) -> str:

@@ -27,11 +27,21 @@ def flush(handle: Handle) -> dict[str, Any]:
 def _labeled(handle: Handle, stage: Stage) -> int:
     handle.progress(0, phase="Flushing labeled images")
     moved = 0
-    here = Task.objects.filter(stage=stage, state=TaskState.DONE).order_by("pk").values_list("pk", flat=True)
-    while ids := list(here[:CHUNK]):
+    while passed := _labeled_pass(handle, stage, moved):
+        moved += passed
+    return moved
+
+
+def _labeled_pass(handle: Handle, stage: Stage, before: int) -> int:
+    """Once through what is labeled here, by the index; what comes back meanwhile is for the next pass."""
+    moved, last = 0, -1.0
+    here = Task.objects.filter(stage=stage, state=TaskState.DONE).order_by("shuffle").values_list("pk", "shuffle")
+    while rows := list(here.filter(shuffle__gt=last)[:CHUNK]):
         with handle.guard():
+            ids = [pk for pk, _ in rows]
             moved += transitions.flush_move(stage=stage, task_ids=ids, by=handle.run.requested_by)
-        handle.progress(moved)
+        last = rows[-1][1]
+        handle.progress(before + moved)
     return moved
 
 

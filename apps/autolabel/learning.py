@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from apps.autolabel import files, quality
 from apps.autolabel.models import Cycle, Learner, Unreadable
-from apps.common.runs import Failure, Handle
+from apps.common.runs import Failure, Handle, Stopped
 from apps.detector import calibrate
 from apps.detector.boxes import agreement
 from apps.detector.evaluate import average_precision
 from apps.detector.predict import Detector
-from apps.detector.types import ImageSource, NothingToLearn, Raw, Sample, Truth
+from apps.detector.types import ImageSource, NothingToLearn, Raw, Sample, Trained, Truth
 from apps.labeling.models import Task
 from apps.projects.models import Stage
 from apps.taxonomies.models import Category
@@ -53,40 +55,56 @@ def truth_of(labels: Sequence[dict[str, Any]], known: set[int]) -> Truth:
 
 def train(handle: Handle, cycle: Cycle) -> None:
     """Train on what people labeled, never on what is held out, and keep the model where every worker finds it."""
+    handle.progress(0, 0, TRAINING)
     from apps.detector.train import train as train_detector
 
     stage = cycle.stage
+    _note_start(cycle)
     known = class_ids(stage)
-    tasks = labeled_tasks(stage, held_out=False)
-    samples = [_sample(task, set(known)) for task in tasks]
-    handle.progress(0, 0, TRAINING)
-    newest = _newest_annotation(stage)
-    settings.MODELS_ROOT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.MODELS_ROOT, prefix=".training-") as folder:
+    samples = [_sample(task, set(known)) for task in labeled_tasks(stage, held_out=False)]
+    name = f"{stage.project_id}/{stage.pk}/cycle-{cycle.number}-{handle.attempt}"
+    with _workplace(stage) as folder:
         try:
             trained = train_detector(
                 samples,
                 class_ids=known,
-                out=Path(folder),
+                out=folder,
                 preset=cycle.preset or settings.DETECTOR_PRESET or None,
                 seed=cycle.number,
                 progress=lambda done, total, message: handle.progress(done, total, TRAINING),
             )
         except NothingToLearn as error:
             raise Failure(str(error)) from error
-        name = f"{stage.project_id}/{stage.pk}/cycle-{cycle.number}-{handle.attempt}"
         files.keep(trained.onnx, f"{name}.onnx")
         files.keep(trained.checkpoint, f"{name}.pt")
+    try:
+        _record_training(handle, cycle, trained, name)
+    except Stopped:
+        files.drop(f"{name}.onnx")
+        files.drop(f"{name}.pt")
+        raise
+
+
+@contextmanager
+def _workplace(stage: Stage) -> Iterator[Path]:
+    """A folder to train in. Only one cycle runs in a stage: what an earlier one left when it was killed goes."""
+    settings.MODELS_ROOT.mkdir(parents=True, exist_ok=True)
+    prefix = f".training-{stage.pk}-"
+    for left in settings.MODELS_ROOT.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=settings.MODELS_ROOT, prefix=prefix, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _record_training(handle: Handle, cycle: Cycle, trained: Trained, name: str) -> None:
     with handle.guard():
         note_unreadable(cycle, trained.skipped)
         cycle.model_path, cycle.checkpoint_path, cycle.preset = f"{name}.onnx", f"{name}.pt", trained.preset
         cycle.train_images, cycle.train_seconds = trained.images, trained.seconds
-        cycle.last_annotation, cycle.metrics = newest, cycle.metrics | {"steps": trained.steps}
-        cycle.labeled = Task.objects.filter(project=stage.project_id, in_training_set=True).count()
-        cycle.total = Task.objects.filter(project=stage.project_id).count()
+        cycle.metrics = cycle.metrics | {"steps": trained.steps}
         cycle.save(
-            update_fields=["model_path", "checkpoint_path", "preset", "train_images", "train_seconds"]
-            + ["last_annotation", "metrics", "labeled", "total"]
+            update_fields=["model_path", "checkpoint_path", "preset", "train_images", "train_seconds", "metrics"]
+            + ["last_annotation", "labeled", "total"]
         )
 
 
@@ -155,9 +173,12 @@ def _sample(task: Task, known: set[int]) -> Sample:
     return Sample(task.pk, source_of(task), truth.boxes, truth.classes)
 
 
-def _newest_annotation(stage: Stage) -> int:
-    labeled = Task.objects.filter(project=stage.project_id, in_training_set=True)
-    return labeled.aggregate(newest=Max("annotation_id"))["newest"] or 0
+def _note_start(cycle: Cycle) -> None:
+    """What is labeled when the cycle begins; written with its model."""
+    labeled = Task.objects.filter(project=cycle.stage.project_id, in_training_set=True)
+    figures = labeled.aggregate(count=Count("id"), newest=Max("annotation_id"))
+    cycle.labeled, cycle.last_annotation = figures["count"], figures["newest"] or 0
+    cycle.total = Task.objects.filter(project=cycle.stage.project_id).count()
 
 
 def _candidates(handle: Handle, cycle: Cycle, tasks: Sequence[Task]) -> tuple[dict[int, Raw], dict[int, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Avg, Count
+from django.db.models import Avg, Count, Exists, OuterRef
 from django.utils import timezone
 
 from apps.autolabel import files, learning, ranking
@@ -116,9 +116,9 @@ def has_unscored(cycle: Cycle) -> bool:
 
 
 def _unscored(cycle: Cycle) -> Any:
-    known = Prediction.objects.filter(cycle=cycle).values("task_id")
-    failed = Unreadable.objects.filter(cycle=cycle).values("task_id")
-    return waiting(cycle.stage).exclude(pk__in=known).exclude(pk__in=failed)
+    known = Prediction.objects.filter(cycle=cycle, task=OuterRef("pk"))
+    failed = Unreadable.objects.filter(cycle=cycle, task=OuterRef("pk"))
+    return waiting(cycle.stage).filter(~Exists(known), ~Exists(failed))
 
 
 def _predict(
