@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,16 @@ from tests.labeling.workspace_desk import WorkDesk, jpeg
 
 LogIn = Callable[[User], None]
 SIZES = ((1280, 800), (768, 1024))
+
+
+@pytest.fixture(autouse=True)
+def _patience(page: Page) -> Iterator[None]:
+    """These tests say what happens, not how soon: the machine may be busy with others."""
+    page.set_default_timeout(120_000)
+    page.set_default_navigation_timeout(120_000)
+    expect.set_options(timeout=60_000)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:

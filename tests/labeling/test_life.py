@@ -221,7 +221,7 @@ def _check_provenance(task: Task, entry: LabelsetEntry) -> None:
     said = task.annotation
     assert said is not None and entry.labels == said.labels and entry.datapoint_id == task.datapoint_id
     assert (entry.source, entry.author_id, entry.confidence, entry.cycle) == (
-        said.source,
+        "import" if said.source == "program" else said.source,
         said.author_id,
         said.confidence,
         said.cycle,
