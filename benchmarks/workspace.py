@@ -116,7 +116,9 @@ class Window:
     def _count_bytes(self) -> None:
         urls: dict[str, str] = {}
         self.cdp.send("Network.enable")
-        self.cdp.on("Network.responseReceived", lambda event: urls.update({event["requestId"]: event["response"]["url"]}))
+        self.cdp.on(
+            "Network.responseReceived", lambda event: urls.update({event["requestId"]: event["response"]["url"]})
+        )
         self.cdp.on(
             "Network.loadingFinished",
             lambda event: self.sent.update({urls.get(event["requestId"], ""): event["encodedDataLength"]}),

@@ -111,7 +111,7 @@ def page(request: HtmxRequest, org: str, project: UUID, stage: str) -> HttpRespo
 
 
 def _back(organization: Organization, project: Project) -> str:
-    return reverse("projects:list", args=[organization.slug])
+    return reverse("projects:project", args=[organization.slug, project.pk])
 
 
 @require_POST

@@ -210,6 +210,23 @@ def test_v3_looks_change_the_picture_and_never_the_data(work):
     assert image.evaluate("image => getComputedStyle(image).filter") == "none"
 
 
+def test_v4_a_small_image_comes_first_and_the_whole_one_takes_its_place(page, live_url, logged_in, labeler, desk):
+    logged_in(labeler)
+    held = []
+    page.route("**/images/*/", lambda route: held.append(route))
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    natural = "document.querySelector('#stage > img').naturalWidth"
+    assert page.evaluate(natural) == 320
+    work.draw(300, 200, 60, 40)
+    page.unroute("**/images/*/")
+    for route in held:
+        route.continue_()
+    work.until(lambda: page.evaluate(natural) == 640)
+    assert close_to(work.boxes()[0], (300, 200, 60, 40))
+    work.saving_done()
+    work.leave()
+
+
 def test_the_queue_shows_what_is_held_and_what_was_submitted(work, desk, labeler):
     work.keys("o")
     work.ready("b.jpg")
