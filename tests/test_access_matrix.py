@@ -89,6 +89,14 @@ def of_dataset(world: World) -> dict[str, Any]:
     return {"pk": world.dataset.pk}
 
 
+def of_import(world: World) -> dict[str, Any]:
+    return {"pk": world.upload.pk}
+
+
+def of_import_way(world: World) -> dict[str, Any]:
+    return of_dataset(world) | {"way": "items-list"}
+
+
 def of_datapoint(world: World) -> dict[str, Any]:
     return {"uid": world.datapoint.uid}
 
@@ -204,7 +212,14 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "warehouse:upload": Row(Can.MANAGE_WAREHOUSE, make=of_dataset),
     "warehouse:begin-upload": Row(post=Can.MANAGE_WAREHOUSE, make=of_dataset),
     "warehouse:datapoint": Row(Can.SEE_WAREHOUSE, make=lambda world: of_dataset(world) | of_datapoint(world)),
-    "warehouse:upload-file": Row(post=Can.MANAGE_WAREHOUSE, make=lambda world: {"pk": world.upload.pk}),
+    "warehouse:upload-file": Row(post=Can.MANAGE_WAREHOUSE, make=of_import),
+    "warehouse:delete-dataset": Row(post=Can.MANAGE_WAREHOUSE, make=of_dataset),
+    "warehouse:begin-import": Row(Can.MANAGE_WAREHOUSE, Can.MANAGE_WAREHOUSE, make=of_import_way),
+    "warehouse:imports": Row(Can.SEE_WAREHOUSE),
+    "warehouse:import": Row(Can.SEE_WAREHOUSE, make=of_import),
+    "warehouse:import-failures": Row(Can.SEE_WAREHOUSE, make=of_import),
+    "warehouse:retry-import": Row(post=Can.MANAGE_WAREHOUSE, make=of_import),
+    "warehouse:undo-import": Row(post=Can.MANAGE_WAREHOUSE, make=of_import),
     "warehouse:labelsets": Row(Can.SEE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
     "warehouse:labelset": Row(Can.SEE_WAREHOUSE, make=of_labelset),
     "warehouse:entry": Row(Can.SEE_WAREHOUSE, make=lambda world: of_labelset(world) | {"number": 1}, also=NOT_FOUND),
