@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.projects import creation, views
+from apps.projects import creation, versions, views
 
 app_name = "projects"
 
@@ -11,6 +11,7 @@ _project: list[URLPattern | URLResolver] = [
     path("stages/", views.stages, name="stages"),
     path("stages/<str:stage>/configure/", views.configure_stage, name="configure-stage"),
     path("settings/", views.settings, name="settings"),
+    path("taxonomy/", versions.versions, name="versions"),
     path("add-datapoints/", views.add_datapoints, name="add-datapoints"),
     path("archive/", views.archive, name="archive"),
     path("unarchive/", views.unarchive, name="unarchive"),
