@@ -16,7 +16,7 @@ from apps.common.http import Conflict
 from apps.labeling.models import Annotation, Draft, Prelabel, Task
 from apps.labeling.transitions import assign, renew_leases
 from apps.projects.bricks import BRICKS
-from apps.projects.models import Stage
+from apps.projects.models import Project, Stage
 
 AT_ONCE = 5
 
@@ -53,6 +53,8 @@ def take_next(*, stage: Stage, user: User, count: int = AT_ONCE, at: datetime | 
     """The user's next tasks, leased: what is reserved for or held by the user first, then the stage's order."""
     if BRICKS[stage.brick].worked_by != "people":
         raise Conflict(f"Nobody labels in {stage.name}.")
+    if stage.project.status in (Project.Status.ARCHIVED, Project.Status.REMOVING):
+        raise Conflict(f"The project {stage.project.name} is {stage.project.get_status_display().lower()}.")
     at = at or timezone.now()
     with transaction.atomic(), connection.cursor() as cursor:
         # Two windows of one person: the second sees what the first has taken.

@@ -110,7 +110,7 @@ class Hand:
 
     def release(self) -> None:
         held = Task.objects.filter(stage__in=[self.label, self.review]).exclude(assignee=None)
-        transitions.release(task_ids=list(held.values_list("uid", flat=True)[:3]), by=self.user)
+        transitions.release(task_ids=list(held.values_list("uid", flat=True)[:3]), by=self.user, anybodys=True)
 
     def send(self) -> None:
         services.send_batch(self.learning, size=self.dice.randrange(1, 9), by=self.user)
@@ -174,7 +174,7 @@ def test_no_order_of_work_loses_or_doubles_a_task(organization: Organization, se
 
 def _finish(plant: Plant, hand: Hand) -> None:
     """Everything that is still on its way, and a last flush."""
-    transitions.release(task_ids=list(Task.objects.values_list("uid", flat=True)), by=hand.user)
+    transitions.release(task_ids=list(Task.objects.values_list("uid", flat=True)), by=hand.user, anybodys=True)
     for task in Task.objects.filter(state=TaskState.PROBLEM):
         transitions.resolve_problem(task_id=task.uid, by=hand.user, to_reporter=False)
     for _ in range(4 * TASKS):

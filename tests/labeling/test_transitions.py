@@ -243,7 +243,8 @@ def test_a_released_task_goes_to_the_next_who_asks(organization: Organization, l
     stage = plant.stage("LABEL")
     task = take_one(stage, labeler)
     assert take_next(stage=stage, user=admin) == []
-    assert transitions.release(task_ids=[task.uid], by=admin) == 1
+    assert transitions.release(task_ids=[task.uid], by=admin) == 0
+    assert transitions.release(task_ids=[task.uid], by=admin, anybodys=True) == 1
     assert take_one(stage, admin).pk == task.pk
 
 
@@ -416,6 +417,8 @@ def test_an_archived_project_takes_no_work(organization: Organization, labeler: 
     Project.objects.update(status="archived")
     with pytest.raises(Conflict):
         submit(task, labeler, [])
+    with pytest.raises(Conflict):
+        take_one(plant.stage("LABEL"), labeler)
 
 
 def test_a_member_who_leaves_holds_nothing(organization: Organization, labeler: User, admin: User) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -57,14 +58,16 @@ def renew_leases(*, stage: Stage, task_ids: Sequence[UUID], user: User) -> datet
     return until
 
 
-def release(*, task_ids: Sequence[UUID], by: User, stage: Stage | None = None) -> int:
-    """Give leased or reserved tasks back to everybody; one's own, or as a manager anybody's. Drafts stay."""
+def release(*, task_ids: Sequence[UUID], by: User, stage: Stage | None = None, anybodys: bool = False) -> int:
+    """Give leased or reserved tasks back to everybody: one's own, or as a manager anybody's. Drafts stay."""
     with transaction.atomic():
         tasks = Task.objects.filter(uid__in=task_ids, state__in=OPEN_STATES).exclude(
             state=TaskState.WAITING, reserved_for=None
         )
         if stage is not None:
             tasks = tasks.filter(stage=stage)
+        if not anybodys:
+            tasks = tasks.filter(Q(assignee=by) | Q(assignee=None, reserved_for=by))
         return _release(tasks, by)
 
 

@@ -42,7 +42,7 @@ def release(request: HtmxRequest, org: str, pk: int, stage: str) -> HttpResponse
         return _back(request, found, "Choose whose tasks to release.", wrong=True)
     member: User = form.cleaned_data["member"]
     tasks = [task.uid for task in of_member(found, member.pk)]
-    count = transitions.release(task_ids=tasks, by=request.user, stage=found)
+    count = transitions.release(task_ids=tasks, by=request.user, stage=found, anybodys=True)
     return _back(request, found, f"{count} tasks of {member} are available again.")
 
 
@@ -50,7 +50,7 @@ def release(request: HtmxRequest, org: str, pk: int, stage: str) -> HttpResponse
 def release_task(request: HtmxRequest, org: str, pk: int, stage: str, task: UUID) -> HttpResponse:
     found = stage_of(request, org, pk, stage, Can.MANAGE_PROJECTS)
     row = _task(found, task)
-    count = transitions.release(task_ids=[row.uid], by=request.user, stage=found)
+    count = transitions.release(task_ids=[row.uid], by=request.user, stage=found, anybodys=True)
     return _back(request, found, "The task is available again." if count else "Nobody held the task any more.")
 
 

@@ -96,7 +96,7 @@ def _marked(project: Project, values: Sequence[str]) -> list[UUID]:
 def _act(request: HtmxRequest, form: BulkForm, marked: list[UUID]) -> int:
     data = form.cleaned_data
     if data["action"] == "release":
-        return transitions.release(task_ids=marked, by=request.user)
+        return transitions.release(task_ids=marked, by=request.user, anybodys=True)
     if data["action"] == "assign":
         return transitions.reassign(task_ids=marked, to=data["member"], by=request.user)
     if data["action"] == "priority":
