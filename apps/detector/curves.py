@@ -9,7 +9,7 @@ from .types import FloatArray
 
 _EDGE = 1e-4
 _NEWTON_STEPS = 30
-_SLOPE_SPREAD, _OFFSET_SPREAD = 0.3, 1.0
+_SLOPE_SPREAD, _OFFSET_SPREAD = 0.3, 0.5
 _MIN_SLOPE = 0.05
 
 

@@ -88,7 +88,8 @@ class Detector:
     ) -> Raw:
         boxes = (boxes * self._stretch(fitted)).clip(0, 1)
         good = (scores >= FLOOR) & (boxes[:, 2:] > boxes[:, :2]).all(1)
-        boxes, scores, rows = boxes[good], scores[good], rows[good]
+        order = np.flatnonzero(good)[np.argsort(-scores[good], kind="stable")]
+        boxes, scores, rows = boxes[order], scores[order], rows[order]
         kept = nms(boxes, scores, rows, NMS_IOU)
         carried = kept | (np.cumsum(~kept) <= _SUPPRESSED)
         boxes = xyxy_to_xywh(boxes)[carried]

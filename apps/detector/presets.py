@@ -31,12 +31,12 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(
-        name="tiny", size=128, width=48, frozen_blocks=8, batch=4, min_steps=80, max_steps=120, steps_per_image=0.5,
+        name="tiny", size=128, width=48, frozen_blocks=8, batch=4, min_steps=100, max_steps=140, steps_per_image=0.5,
         learning_rate=6e-3, mosaic=0.0, plain_share=0.5, scale=(0.9, 1.1),
     ),
     "cpu": Preset(
-        name="cpu", size=320, width=96, frozen_blocks=3, batch=8, min_steps=200, max_steps=1200, steps_per_image=3,
-        learning_rate=2e-3,
+        name="cpu", size=320, width=96, frozen_blocks=3, batch=8, min_steps=200, max_steps=1200, steps_per_image=1.75,
+        learning_rate=4e-3,
     ),
     "gpu": Preset(
         name="gpu", size=640, width=128, frozen_blocks=1, batch=32, min_steps=200, max_steps=3000, steps_per_image=1.5,

@@ -31,7 +31,7 @@ Progress = Callable[[int, int, str], None]
 _REPORT_SECONDS = 1.0
 _GRADIENT_LIMIT = 10.0
 _WARM_STEPS = 20
-_WARM_START_SHARE = 0.7
+_WARM_START_SHARE = 0.8
 _PARITY_IMAGES = 4
 _ASPECT_SAMPLE = 64
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -149,7 +149,7 @@ def fit_model(
     device = model.points.device
     model.train()
     average = MovingAverage(model, steps)
-    optimizer = torch.optim.AdamW(_groups(model, preset), fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(_groups(model, preset), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     draw, dice = _Draw(data.places, seed), np.random.default_rng(seed)
     augment = Augmenter(preset.scale, torch.Generator().manual_seed(seed))
