@@ -20,7 +20,7 @@ from apps.accounts.models import Membership, Organization, Role, User
 from config.processes import end, kill_all, session_members, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 @pytest.fixture(autouse=True)

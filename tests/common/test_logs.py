@@ -5,7 +5,9 @@ import logging
 
 import pytest
 
+from apps.common import queues, runs
 from apps.common.logs import JsonFormatter, request_id, run_context
+from config.processes import wait_until
 
 
 def line_of(**more):
@@ -63,3 +65,14 @@ def test_a_strange_id_is_replaced(client, given):
 def test_an_address_never_logs_its_query(client, db, lines):
     client.get("/accounts/login/?token=hidden")
     assert all("hidden" not in json.dumps(line) for line in lines())
+
+
+def test_a_real_worker_logs_the_run_with_its_lines(worker):
+    run = runs.create(organization=None, kind="test-failing", params={"expected": False})
+    # Without a sweeper here, a Redis that was slow to answer has to be asked again.
+    assert wait_until(lambda: queues.push([run]), 60)
+    assert wait_until(lambda: '"run"' in worker.output() and '"trace"' in worker.output(), 60), worker.output()
+    lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
+    of_the_job = [line for line in lines if line["logger"] == "apps.common.jobs"]
+    assert of_the_job and all(line["run"] == str(run.pk) for line in of_the_job)
+    assert any("ZeroDivisionError" in line.get("trace", "") for line in of_the_job)

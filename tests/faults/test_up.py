@@ -24,7 +24,7 @@ from config.postgres import Postgres
 from config.processes import wait_until
 from tests.faults.upprocess import ROOT, UpProcess, environment, processes_of, refusal
 
-RECOVER_SECONDS = 60
+RECOVER_SECONDS = 120
 
 
 def _reachable_folder() -> Iterator[Path]:

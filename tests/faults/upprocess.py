@@ -20,8 +20,8 @@ import psutil
 from config.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 120
-STOP_SECONDS = 60
+START_SECONDS = 240
+STOP_SECONDS = 120
 # What the plugin of the tests put into the environment, and what would point `up` elsewhere.
 OURS = {
     "DATABASE_URL",

@@ -21,7 +21,7 @@ from config.processes import Register, end
 from config.services import Lock, Postgres, RedisServer, ServiceError, check_database, check_redis, home_of
 from config.supervisor import ROOT, Child, Supervisor, command, say
 
-WEB_SECONDS = 60
+WEB_SECONDS = 180
 
 
 class Command(BaseCommand):
