@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from faster_coco_eval import COCO
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import Organization
@@ -91,7 +91,7 @@ def test_redbrick_has_paths_and_normalized_corners() -> None:
 @given(
     st.lists(st.tuples(st.text(min_size=1, max_size=8), st.binary(max_size=300)), max_size=20, unique_by=lambda f: f[0])
 )
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_an_archive_streamed_is_an_archive(files: list[tuple[str, bytes]]) -> None:
     files = [(name, data) for name, data in files if "\x00" not in name and "/" not in name and "\\" not in name]
     files = [(name, data) for name, data in files if name.isprintable()]
