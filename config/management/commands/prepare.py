@@ -47,4 +47,3 @@ def make_owner(email: str, password: str) -> User | None:
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     create_organization(owner=owner, name="Demo")
     return owner
-
