@@ -62,7 +62,7 @@ def waiting(stage: Stage) -> Any:
 def close(handle: Handle) -> dict[str, Any]:
     """Rank what was predicted and make the cycle current; then forget the predictions of the one before."""
     cycle = Cycle.objects.select_related("stage__project").get(run=handle.run)
-    began = handle.run.phase_at
+    began = handle.run.phase_at if handle.run.phase == learning.PREDICTING else None
     seconds = (timezone.now() - began).total_seconds() if began else None
     figures = Prediction.objects.filter(cycle=cycle).aggregate(count=Count("id"), mean=Avg("confidence"))
     handle.progress(0, figures["count"], learning.RANKING)

@@ -232,4 +232,4 @@ def test_a_cycle_with_an_empty_queue_ends(loop: Loop, model: Trained) -> None:
     loop.label()
     cycle = loop.cycle(model)
     assert cycle.run is not None and cycle.run.status == RunStatus.DONE
-    assert cycle.mean_confidence is None and Learner.objects.get().current == cycle
+    assert cycle.mean_confidence is None and cycle.predict_seconds is None and Learner.objects.get().current == cycle

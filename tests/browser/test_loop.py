@@ -93,7 +93,7 @@ def label_batch(page: Page, url: str, project: Project) -> dict[str, list[tuple[
         name = page.locator("#task-name").inner_text()
         drawn[name] = [(box[0], in_pixels(box)) for box in boxes_of(int(name.removesuffix(".png")))]
         for category, box in drawn[name]:
-            work.keys(str(category + 1))
+            work.keys("Escape", str(category + 1))  # a class key would re-class the box that is selected
             x, y, w, h = box
             work.draw(x, y, w, h)
         work.saving_done()
