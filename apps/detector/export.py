@@ -89,6 +89,8 @@ def check_parity(model: DetectorModel, path: Path, pixels: Pixels) -> None:
         outputs = Exported(model).eval().cpu()(torch.from_numpy(pixels))
     mine = [np.asarray(each) for each in outputs]
     theirs = Detector(path, threads=1, cpu_only=True).run(pixels)
+    if not all(np.isfinite(each).all() for each in mine):
+        raise ExportMismatch("the network does not answer with numbers: its training diverged")
     if np.abs(mine[1] - theirs[1]).max() > _SCORE_TOLERANCE:
         raise ExportMismatch("scores differ between the network and the exported file")
     # Equal scores may swap places, so boxes are compared with the nearest one of the other side.

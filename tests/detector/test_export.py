@@ -79,3 +79,11 @@ def test_the_file_needs_nothing_beside_it(trained: Trained, tmp_path: Path) -> N
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].type == "tensor(uint8)"
     assert session.get_modelmeta().custom_metadata_map.keys() >= {"class_ids", "canvas"}
+
+
+def test_a_network_that_diverged_is_not_served(trained: Trained, pixels: np.ndarray) -> None:
+    model = checkpoint.load(trained.checkpoint)
+    with torch.no_grad():
+        model.head.regress.bias.fill_(float("nan"))
+    with pytest.raises(ExportMismatch, match="diverged"):
+        check_parity(model, trained.onnx, pixels)
