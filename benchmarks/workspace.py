@@ -36,6 +36,7 @@ READY = """() => new Promise(resolve => {
   let start = 0;
   addEventListener("keydown", event => { if (event.key === "Enter") start = event.timeStamp; }, {once: true, capture: true});
   new MutationObserver((_, observer) => {
+    if (!stage.dataset.task) return;
     observer.disconnect();
     requestAnimationFrame(() => requestAnimationFrame(() => resolve(
       {ms: performance.now() - start, complete: stage.editor.image.complete, boxes: stage.editor.store.all().length})));

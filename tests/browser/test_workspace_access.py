@@ -85,7 +85,7 @@ def test_s2_focus_goes_bar_tools_canvas_panel_and_f6_between_them(work):
     order = [place for place, before in zip(seen, ["", *seen], strict=False) if place and place != before]
     assert order[:4] == ["bar", "tools", "stage", "side"]
     work.stage.focus()
-    work.keys("F6")
+    work.keys("Escape", "F6")
     expect(work.page.locator(".box-list")).to_be_focused()
     work.keys("ArrowDown")
     assert work.selected() == ["p0"]

@@ -218,13 +218,28 @@ def test_v4_a_small_image_comes_first_and_the_whole_one_takes_its_place(page, li
     natural = "document.querySelector('#stage > img').naturalWidth"
     assert page.evaluate(natural) == 320
     work.draw(300, 200, 60, 40)
-    page.unroute("**/images/*/")
-    for route in held:
-        route.continue_()
+    page.unroute("**/images/*/")  # lets go of those it held
     work.until(lambda: page.evaluate(natural) == 640)
     assert close_to(work.boxes()[0], (300, 200, 60, 40))
     work.saving_done()
     work.leave()
+
+
+def test_v4_until_the_next_image_is_there_nothing_can_be_changed(work, desk, page):
+    held = []
+    late = desk.task("e.jpg").datapoint
+    page.route(f"**/images/{late.uid}/**", lambda route: held.append(route))
+    work.draw(50, 60, 100, 90)
+    page.evaluate("(flow => { flow.open(flow.tasks[4]); })(document.querySelector('#stage').flow)")
+    expect(page.locator("#task-name")).to_have_text("e.jpg")
+    work.keys("Control+a", "Delete", "Enter", "o")
+    assert len(work.boxes()) == 1
+    page.unroute(f"**/images/{late.uid}/**")  # lets go of those it held
+    work.ready("e.jpg")
+    assert work.boxes() == []
+    assert not Annotation.objects.exists()
+    work.saving_done()
+    assert len(desk.task("a.jpg").drafts.get().labels) == 1
 
 
 def test_the_queue_shows_what_is_held_and_what_was_submitted(work, desk, labeler):

@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.labeling.models import Draft
 from tests.labeling.workspace_desk import WorkDesk
 
+SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
 Box = tuple[float, float, float, float]
 
 
@@ -39,9 +40,9 @@ class Workspace:
 
     def ready(self, name: str = "") -> Workspace:
         """Waits until a task (of this name) is open and its whole image is there."""
-        expect(self.stage).to_have_attribute("data-task", re.compile(".+"))
         if name:
-            expect(self.page.locator("#task-name")).to_have_text(name)
+            expect(self.page.locator("#task-name")).to_have_text(name, timeout=SECONDS * 1000)
+        expect(self.stage).to_have_attribute("data-task", re.compile(".+"), timeout=SECONDS * 1000)
         self.until(lambda: self.page.evaluate("document.querySelector('#stage > img').naturalWidth > 0"))
         self.stage.focus()
         return self
@@ -59,7 +60,7 @@ class Workspace:
         found: int = self.page.evaluate("document.querySelector('#stage').flow.sync.waiting.length")
         return found
 
-    def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
+    def until(self, condition: Callable[[], Any], seconds: float = SECONDS) -> None:
         """Polls: the page's policy forbids the evaluation that wait_for_function needs."""
         deadline = time.monotonic() + seconds
         while not condition():

@@ -63,6 +63,12 @@ export class Editor {
     this.viewport.show(size, this.prefs.keepView);
   }
 
+  // Between two images: what is still shown can no longer be changed.
+  shut() {
+    this.pointer.cancel();
+    this.readonly = true;
+  }
+
   setImage(image, size) {
     image.alt = "";
     image.draggable = false;

@@ -50,7 +50,9 @@ export class Flow {
       if (!answer) return false;
       const gone = new Set(this.sync.waiting.filter(({ kind }) => kind === "submit").map(({ id }) => id));
       const known = new Set(this.tasks.map(({ id }) => id));
-      this.tasks.push(...answer.tasks.filter(({ id }) => !known.has(id) && !gone.has(id)));
+      // An answer that was under way while a submit arrived still lists its task, at the revision that was submitted.
+      const left = new Map(this.done.map(({ id, revision }) => [id, revision]));
+      this.tasks.push(...answer.tasks.filter(({ id, revision }) => !known.has(id) && !gone.has(id) && !(revision <= left.get(id))));
       this.page.drawQueue(this);
       return true;
     });
@@ -82,7 +84,8 @@ export class Flow {
   async open(task) {
     this.turn += 1;
     const { turn } = this;
-    this.task = task;
+    this.task = null; // until the image is there, nothing done on the canvas belongs to any task
+    this.editor.shut();
     const kept = this.sync.records.get(task.id);
     const mine = kept && kept.kind !== "submit" && kept.revision >= task.revision;
     if (kept?.kind === "saved" && !mine) await this.sync.forget(task.id);
@@ -92,6 +95,7 @@ export class Flow {
     const image = full.image || await this.images.soonest(task).catch(() => null);
     if (turn !== this.turn) return;
     const size = { w: task.width, h: task.height };
+    this.task = task;
     this.editor.hadPrelabels = task.prelabels.length > 0;
     this.editor.open({ ...work, prelabels: task.prelabels, size, image: image || new Image(), readonly: this.data.readonly });
     this.clock.start(work.seconds || 0);
@@ -166,7 +170,7 @@ export class Flow {
       if (nothing) editor.commit(editor.store.all().map((box) => ({ id: box.id, before: box, after: null })));
       const record = { ...this.record(), verb, extra };
       editor.previous = editor.store.all().filter((box) => !box.pending);
-      this.leave({ ...this.task, history: record.history });
+      this.leave({ ...this.task, history: record.history, revision: record.revision });
       this.sync.submit(record);
     } finally {
       this.deciding = false;

@@ -39,6 +39,7 @@ export class Page {
   loading(task) {
     clearTimeout(this.loadTimer);
     this.find("#task-name").textContent = task.name;
+    this.find("#stage").dataset.task = "";
     this.loadTimer = setTimeout(() => this.find("#stage").classList.add("loading"), LOADING_MS);
   }
 
