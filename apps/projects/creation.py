@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.access import Can, enter
 from apps.accounts.models import Organization
@@ -165,14 +165,14 @@ def _building(organization: Organization, draft: Draft) -> dict[str, Any]:
     return {"draft": draft, "stages": stages, "choices": builder.choices(organization), "bricks": bricks}
 
 
-@require_GET
+@require_POST
 def from_blueprint(request: HtmxRequest, org: str) -> HttpResponse:
     """The JSON page or the stage builder, begun from a blueprint and what was chosen for it."""
     organization = enter(request, org, Can.MANAGE_PROJECTS)
-    wish = WishForm(request.GET, organization=organization)
+    wish = WishForm(request.POST, organization=organization)
     draft = drafted(organization, wish)
     pipeline = PipelineForm(initial={"pipeline": draft.text})
-    named = Named(initial={name: request.GET.get(name, "") for name in ("name", "description")})
+    named = Named(initial={name: request.POST.get(name, "") for name in ("name", "description")})
     return _page(request, organization, Forms(_mode(request), named, wish, pipeline), draft)
 
 

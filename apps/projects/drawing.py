@@ -140,10 +140,11 @@ def _back(source: Node, target: Node, kind: str, y: float, lane: float) -> Line:
     end = target.y if lane < y else target.y + HEIGHT
     turn = 8 if lane < y else -8
     a, b = source.middle, target.middle
+    side = 8 if a > b else -8
     source.ports.append((a, y))
     target.entries.append((b, end))
     path = (
-        f"M{a:g},{y:g} V{lane + turn:g} Q{a:g},{lane:g} {a - 8:g},{lane:g} H{b + 8:g}"
+        f"M{a:g},{y:g} V{lane + turn:g} Q{a:g},{lane:g} {a - side:g},{lane:g} H{b + side:g}"
         f" Q{b:g},{lane:g} {b:g},{lane + turn:g} V{end:g}"
     )
     return Line(path, kind, "", (a + b) / 2, lane, True)

@@ -18,6 +18,7 @@ from apps.projects.models import Project
 from apps.projects.pipelines import to_json
 from apps.warehouse import services as warehouse
 from apps.warehouse.models import LabelsetEntry
+from tests.browser.conftest import Console
 from tests.browser.workspace import Workspace
 from tests.labeling.factory import label_one, make_dataset, make_labelset, make_plant, make_taxonomy, take_one
 from tests.labeling.workspace_desk import WorkDesk, jpeg
@@ -27,8 +28,9 @@ SIZES = ((1280, 800), (768, 1024))
 
 
 @pytest.fixture(autouse=True)
-def _patience(page: Page) -> Iterator[None]:
-    """These tests say what happens, not how soon: the machine may be busy with others."""
+def _patience(page: Page, console: Console) -> Iterator[None]:
+    """These tests say what happens, not how soon; leaving a page cuts off its poll, which htmx reports."""
+    console.expect(r"htmx:(afterRequest|sendAbort|sendError|afterOnLoad)")
     page.set_default_timeout(120_000)
     page.set_default_navigation_timeout(120_000)
     expect.set_options(timeout=60_000)
@@ -143,6 +145,7 @@ def test_a_pipeline_is_checked_as_its_json_is_typed(
     page.get_by_label("Taxonomy", exact=True).select_option(label="Parts v1")
     page.get_by_label("Labelset", exact=True).select_option(label="Truth")
     page.get_by_role("button", name="Edit as JSON").click()
+    page.wait_for_load_state("networkidle")
     field = page.get_by_role("textbox", name="Pipeline")
     text = field.input_value()
     expect(page.locator("#preview")).to_contain_text("The pipeline is valid.")

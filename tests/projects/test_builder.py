@@ -114,8 +114,9 @@ def test_what_was_built_becomes_a_project(
 def test_a_blueprint_opens_in_the_builder_with_what_was_chosen(
     organization: Organization, items: list[dict[str, Any]], owner: User, client_of: ClientOf
 ) -> None:
-    query = {"blueprint": "manual", "name": "Begun", "dataset": organization.datasets.get().pk, "as": "stages"}
-    text = client_of(owner).get(reverse("projects:from-blueprint", args=["acme"]), query).content.decode()
+    data = {"blueprint": "manual", "name": "Begun", "dataset": organization.datasets.get().pk}
+    url = reverse("projects:from-blueprint", args=["acme"]) + "?as=stages"
+    text = client_of(owner).post(url, data).content.decode()
     assert 'value="Begun"' in text and '<option value="Bench" selected>' in text
     assert "Please select a taxonomy for the stage" in text
 
