@@ -98,6 +98,8 @@ class WorkerProcess:
                 start_new_session=True,
             )
         listening = wait_until(lambda: self.process.poll() is not None or "istening on" in self.output(), START_SECONDS)
+        if not listening:
+            self.stop()  # Left behind, it would take the jobs of later tests.
         assert listening and self.process.poll() is None, self.output()
 
     @property
