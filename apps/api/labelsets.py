@@ -104,11 +104,11 @@ def export_labelset(
 ) -> HttpResponse | StreamingHttpResponse:
     """The whole labelset as one file, streamed from one consistent snapshot."""
     labelset = _labelset(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
-    if format not in exports.WRITERS:
-        raise Refused(422, f"The format must be one of {', '.join(exports.WRITERS)}.")
-    content_type, suffix, write = exports.WRITERS[format]
-    response = StreamingHttpResponse(write(labelset, labelset.entries.all()), content_type=content_type)
-    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{suffix}"'
+    chosen = exports.FORMATS.get(format)
+    if chosen is None:
+        raise Refused(422, f"The format must be one of {', '.join(exports.FORMATS)}.")
+    response = StreamingHttpResponse(chosen.write(labelset, labelset.entries.all()), content_type=chosen.media_type)
+    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{chosen.suffix}"'
     return response
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_not_required
 from ninja import NinjaAPI
@@ -43,5 +45,6 @@ for path, router, tag in (
 
 # Keys, not sessions: the log-in page is never an answer here.
 urls = api.urls
-for pattern in urls[0]:
-    login_not_required(pattern.callback)
+patterns: Any = urls[0]
+for pattern in patterns:
+    pattern.callback = login_not_required(pattern.callback)

@@ -1,10 +1,13 @@
 """Promises of authentication, the error shape and idempotency."""
 
+import json
+
 import pytest
 from django.test import Client
 
 from apps.accounts import services
 from apps.accounts.models import Organization
+from apps.common.models import Run
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +78,20 @@ def test_a_list_is_read_to_its_end_page_by_page(caller):
         if after is None:
             break
     assert names == [f"set {number}" for number in range(5)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_streams_what_the_labelset_holds(caller, organization):
+    caller.post("/taxonomies", {"name": "cells", "categories": ["RBC", "WBC"]})
+    labelset = caller.post("/labelsets", {"name": "final", "taxonomy": "cells"}).json()
+    answer = caller.get(f"/labelsets/{labelset['id']}/export", format="coco")
+    assert answer.status_code == 200
+    assert [row["name"] for row in json.loads(answer.getvalue())["categories"]] == ["RBC", "WBC"]
+    assert caller.get(f"/labelsets/{labelset['id']}/export", format="docx").status_code == 422
+
+
+def test_a_run_is_seen_by_the_right_of_its_kind(caller, caller_of, labeler, organization):
+    run = Run.objects.create(organization=organization, kind="no longer known")
+    assert caller.get(f"/runs/{run.uid}").json()["status"] == "queued"
+    assert caller_of(labeler).get(f"/runs/{run.uid}").status_code == 403
+    assert caller.post(f"/runs/{run.uid}/cancel").json()["status"] == "canceled"
