@@ -107,7 +107,9 @@ def export_labelset(
     chosen = exports.FORMATS.get(format)
     if chosen is None:
         raise Refused(422, f"The format must be one of {', '.join(exports.FORMATS)}.")
-    response = StreamingHttpResponse(chosen.write(labelset, labelset.entries.all()), content_type=chosen.media_type)
+    by: Any = request.user
+    content = exports.begin(chosen, labelset, labelset.entries.all(), by=by)
+    response = StreamingHttpResponse(content, content_type=chosen.media_type)
     response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{chosen.suffix}"'
     return response
 

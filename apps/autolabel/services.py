@@ -8,6 +8,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q
 
+from apps.accounts import audit
 from apps.accounts.models import User
 from apps.autolabel import queue
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
@@ -193,6 +194,10 @@ def flush(stage: Stage, *, threshold: float = 0.0, by: User | None, key: uuid.UU
             phase="Waiting",
         )
         _hold(stage, run, key)
+        audit.record(
+            stage.project.organization, by, "flushed", f"{stage.project.name} / {stage.name}",
+            threshold=threshold, labeled=found.labeled, auto_labels=found.auto,
+        )  # fmt: skip
         runs.enqueue(run)
     return run
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from apps.accounts import audit
 from apps.accounts.models import Organization, User
 from apps.common import runs
 from apps.common.http import Conflict
@@ -59,6 +60,7 @@ def create_project(
         except IntegrityError as error:
             raise ValidationError({"name": "A project of this name is there already."}) from error
         _save_stages(project, stages)
+        audit.record(organization, by, "created project", project.name)
         run = runs.create(organization=organization, kind=CREATE, target=project.pk, requested_by=by)
         runs.enqueue(run)
     return project, run
@@ -128,18 +130,20 @@ def add_new_datapoints(*, project: Project, by: User | None) -> Run:
     return run
 
 
-def archive(*, project: Project) -> None:
+def archive(*, project: Project, by: User | None) -> None:
     """Nobody works in it any more; everything stays readable."""
-    _turn(project, Project.Status.READY, Project.Status.ARCHIVED)
+    _turn(project, Project.Status.READY, Project.Status.ARCHIVED, "archived project", by)
 
 
-def unarchive(*, project: Project) -> None:
-    _turn(project, Project.Status.ARCHIVED, Project.Status.READY)
+def unarchive(*, project: Project, by: User | None) -> None:
+    _turn(project, Project.Status.ARCHIVED, Project.Status.READY, "took project from the archive", by)
 
 
-def _turn(project: Project, old: Project.Status, new: Project.Status) -> None:
+@transaction.atomic
+def _turn(project: Project, old: Project.Status, new: Project.Status, verb: str, by: User | None) -> None:
     if not Project.objects.filter(pk=project.pk, status=old).update(status=new):
         raise Conflict(f"The project is not {old.label.lower()}.")
+    audit.record(project.organization_id, by, verb, project.name)
 
 
 def delete_project(*, project: Project, by: User | None) -> Run:
@@ -150,6 +154,7 @@ def delete_project(*, project: Project, by: User | None) -> Run:
             raise Conflict("The project is already being removed.")
         _stop_runs(locked, by)
         Project.objects.filter(pk=locked.pk).update(status=Project.Status.REMOVING)
+        audit.record(locked.organization, by, "deleted project", locked.name)
         run = runs.create(organization=locked.organization, kind=DELETE, target=locked.pk, requested_by=by)
         runs.enqueue(run)
     return run

@@ -107,13 +107,13 @@ def add_datapoints(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
 
 @require_POST
 def archive(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
-    services.archive(project=project_of(request, org, pk, Can.MANAGE_PROJECTS))
+    services.archive(project=project_of(request, org, pk, Can.MANAGE_PROJECTS), by=request.user)
     return redirect("projects:settings", org, pk)
 
 
 @require_POST
 def unarchive(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
-    services.unarchive(project=project_of(request, org, pk, Can.MANAGE_PROJECTS))
+    services.unarchive(project=project_of(request, org, pk, Can.MANAGE_PROJECTS), by=request.user)
     return redirect("projects:settings", org, pk)
 
 

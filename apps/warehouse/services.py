@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from apps.accounts import audit
 from apps.accounts.models import Organization, User
 from apps.common.http import Conflict
 from apps.taxonomies import services as taxonomies
@@ -126,9 +127,10 @@ def _note_failure(import_row: Import, name: str, reason: str) -> None:
 
 
 @transaction.atomic
-def delete_labelset(*, labelset: Labelset) -> None:
+def delete_labelset(*, labelset: Labelset, by: User | None) -> None:
     """Remove a labelset and its entries; not while a stage writes or reads it."""
     locked = Labelset.objects.select_for_update().get(pk=labelset.pk)
     if users := sorted(set(locked.stages.values_list("project__name", flat=True))):
         raise Conflict(f"The labelset is used by {', '.join(users)}. Delete the project first.")
+    audit.record(locked.organization_id, by, "deleted labelset", locked.name)
     locked.delete()

@@ -88,6 +88,7 @@ def test_an_export_streams_what_the_labelset_holds(caller, organization):
     assert answer.status_code == 200
     assert [row["name"] for row in json.loads(answer.getvalue())["categories"]] == ["RBC", "WBC"]
     assert caller.get(f"/labelsets/{labelset['id']}/export", format="docx").status_code == 422
+    assert [event.target for event in organization.audit_events.filter(verb="exported labelset")] == ["final"]
 
 
 def test_a_run_is_seen_by_the_right_of_its_kind(caller, caller_of, labeler, organization):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.accounts.models import AuditEvent
 from apps.autolabel import quality, services, state
 from apps.autolabel.models import FlushCheck, Learner, Prediction
 from apps.common import jobs, runs
@@ -38,6 +39,13 @@ def test_everything_labeled_and_predicted_leaves_with_its_provenance(trained: Lo
     for entry in human.select_related("datapoint"):
         task = Task.objects.get(uid=entry.task_uid)
         assert [label["bbox"] for label in entry.labels] == [label["bbox"] for label in trained.truth(task)]
+
+
+def test_the_audit_trail_tells_who_flushed_how_much(trained: Loop) -> None:
+    flush(trained)
+    event = AuditEvent.objects.get(verb="flushed")
+    assert event.actor == trained.user
+    assert event.detail == {"threshold": 0.0, "labeled": 24, "auto_labels": 16}
 
 
 def test_the_training_set_survives_a_flush(trained: Loop) -> None:

@@ -222,6 +222,8 @@ def test_an_archived_project_leaves_the_list_and_comes_back(
     assert client.post(reverse("projects:archive", args=["acme", plant.project.pk])).status_code == 409
     client.post(reverse("projects:unarchive", args=["acme", plant.project.pk]))
     assert "Shelf" in page(client, "projects:list", "acme")
+    told = organization.audit_events.filter(actor=owner, target="Shelf").order_by("pk").values_list("verb", flat=True)
+    assert [*told][-2:] == ["archived project", "took project from the archive"]
 
 
 def test_deleting_asks_for_the_name(organization: Organization, owner: User, client_of: ClientOf) -> None:
@@ -232,3 +234,4 @@ def test_deleting_asks_for_the_name(organization: Organization, owner: User, cli
     assert Project.objects.get().status == "ready"
     client.post(url, {"confirmation": "Shelf"})
     assert Project.objects.get().status == "removing"
+    assert organization.audit_events.filter(actor=owner, verb="deleted project", target="Shelf").exists()

@@ -101,4 +101,4 @@ def test_a_labelset_in_use_cannot_be_deleted(organization: Organization) -> None
     project = Project.objects.create(organization=organization, name="Loop")
     Stage.objects.create(project=project, name="OUTPUT", brick="labelset-output", labelset=labelset)
     with pytest.raises(Conflict, match="Loop"):
-        services.delete_labelset(labelset=labelset)
+        services.delete_labelset(labelset=labelset, by=None)

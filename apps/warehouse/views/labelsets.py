@@ -124,7 +124,9 @@ def export(request: HtmxRequest, org: str, pk: int) -> HttpResponseBase:
     if chosen is None:
         raise Http404("There is no such format.")
     entries = row.entries.matching(**_filter(request, row).chosen)
-    response = StreamingHttpResponse(chosen.write(row, entries), content_type=chosen.media_type)
+    response = StreamingHttpResponse(
+        exports.begin(chosen, row, entries, by=request.user), content_type=chosen.media_type
+    )
     response["Content-Disposition"] = f'attachment; filename="{_file_name(row)}.{chosen.suffix}"'
     return response
 
@@ -141,7 +143,7 @@ def delete_labelset(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
         messages.error(request, "The labelset was kept: the name you typed is not its name.")
         return redirect("warehouse:labelset", organization.slug, pk)
     try:
-        services.delete_labelset(labelset=row)
+        services.delete_labelset(labelset=row, by=request.user)
     except Conflict as conflict:
         messages.error(request, conflict.message)
         return redirect("warehouse:labelset", organization.slug, pk)
