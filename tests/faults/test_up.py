@@ -68,7 +68,7 @@ def test_a_second_up_finds_accounts_and_keys_as_they_were(start, var):
     first = start()
     password = first.password()
     assert first.get("/accounts/login/")[0] == 200
-    assert first.is_ready(), first.get("/readyz")
+    assert wait_until(first.is_ready, RECOVER_SECONDS), first.get("/readyz")
     assert first.logs_in("owner@example.com", password)
     assert not first.logs_in("owner@example.com", "not the password")
     keys = [(var / name).read_bytes() for name in ("secret_key", "field_encryption_key")]
@@ -108,7 +108,7 @@ def test_the_next_up_ends_what_a_killed_one_left(start, var):
     left = {process.pid for process in processes_of(var)}
     assert {"web", "worker"} <= {_kind(process) for process in processes_of(var)}
     second = start()
-    assert second.is_ready()
+    assert wait_until(second.is_ready, RECOVER_SECONDS), second.output()
     assert not left & {process.pid for process in processes_of(var)}
     # Twice, as an impatient user does it.
     second.process.send_signal(signal.SIGINT)
@@ -134,7 +134,7 @@ def named_services() -> Iterator[dict[str, str]]:
 
 def test_named_services_are_used_and_a_job_in_progress_does_not_keep_up_from_ending(start, var, named_services):
     up = start(**named_services)
-    assert up.is_ready()
+    assert wait_until(up.is_ready, RECOVER_SECONDS), up.output()
     assert not (var / "postgres").exists() and not (var / "redis").exists()
     code = "import time\nfor _ in range(600): time.sleep(1)"
     with redis.Redis.from_url(named_services["REDIS_URL"]) as connection:
@@ -163,7 +163,7 @@ def test_other_commands_say_so_when_nothing_runs(var):
 
 def test_a_second_up_on_the_same_folder_is_refused(running):
     assert f"already runs from this folder (process {running.process.pid})" in refusal(running.var)
-    assert running.is_ready()
+    assert wait_until(running.is_ready, RECOVER_SECONDS)
 
 
 def test_a_port_in_use_is_named(var):

@@ -64,6 +64,14 @@ def refusal(var: Path, **more: str) -> str:
     return lines[0]
 
 
+def _command(process: psutil.Process) -> str:
+    """The command line; empty when it has ended between the list and the look."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 class UpProcess:
     def __init__(self, var: Path, log: Path, **more: str) -> None:
         self.var, self.log, self.port = var, log, free_port()
@@ -120,7 +128,7 @@ class UpProcess:
 
     def named(self, text: str) -> list[psutil.Process]:
         """Living processes of this `up` whose command line has the text."""
-        return [process for process in processes_of(self.var) if text in " ".join(process.cmdline())]
+        return [process for process in processes_of(self.var) if text in _command(process)]
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)

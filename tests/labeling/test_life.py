@@ -146,8 +146,8 @@ class Hand:
         assert first is not None
         runs.requeue(first.run, "The worker is gone.")
         execute(run.pk)
-        with pytest.raises(runs.Stopped):
-            first.progress(1, 2)
+        with pytest.raises(runs.Stopped), first.guard():
+            raise AssertionError("The attempt that was taken for dead may still write.")
 
     def feed(self) -> None:
         transitions.create_tasks(stage=self.plant.stage("INPUT"))
