@@ -1,18 +1,15 @@
-"""Projects and their stages: the active-learning stage, an external learner, remote labeling."""
+"""Projects and their stages: the active-learning stage, remote labeling."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from winnow.errors import WinnowError
 from winnow.runs import Run
 from winnow.transport import Transport
 
 LEARNING_BRICK = "brightics-aia-autolabel"
-BULK = 500
 
 
 class Project:
@@ -51,12 +48,8 @@ class Project:
     def active_learning(self) -> ActiveLearning:
         return ActiveLearning(self._transport, self._organization, self._stage_path(LEARNING_BRICK))
 
-    @property
-    def learning(self) -> ExternalLearner:
-        return ExternalLearner(self._transport, self._stage_path(LEARNING_BRICK))
-
     def remote(self, stage: str) -> RemoteStage:
-        return RemoteStage(self._transport, self._path, stage)
+        return RemoteStage(self._transport, self._organization, f"{self._path}/stages/{stage}")
 
     def _stage_path(self, brick: str) -> str:
         for stage in self.stages():
@@ -100,45 +93,18 @@ class ActiveLearning:
         return run.wait(progress=progress) if wait else run
 
 
-class ExternalLearner:
-    """Bring your own detector: read what is labeled, post what yours predicts."""
-
-    def __init__(self, transport: Transport, stage: str) -> None:
-        self._transport = transport
-        self._path = f"{stage}/external"
-
-    def get_learning_info(self) -> dict[str, Any]:
-        """Labeled and unlabeled tasks with pre-signed image URLs, the taxonomy, and the cycle to post to."""
-        info = dict(self._transport.post(self._path))
-        info["labeled"] = list(self._transport.pages(f"{self._path}/labeled"))
-        info["unlabeled"] = list(self._transport.pages(f"{self._path}/unlabeled"))
-        return info
-
-    def update_tasks(
-        self, cycle: int, tasks: Sequence[dict[str, Any]], *, progress: bool = True
-    ) -> list[dict[str, Any]]:
-        """Post `{"taskId", "score", "labels"}` for a cycle and close it; returns those refused, with `error`."""
-        failed: list[dict[str, Any]] = []
-        with tqdm(total=len(tasks), unit="task", disable=not progress) as bar:
-            for start in range(0, len(tasks), BULK):
-                part = list(tasks[start : start + BULK])
-                answer = self._transport.post(f"{self._path}/{cycle}/predictions", {"tasks": part})
-                failed += [{**part[each["position"]], "error": each["message"]} for each in answer["errors"]]
-                bar.update(len(part))
-        self._transport.post(f"{self._path}/{cycle}/close")
-        return failed
-
-
 class RemoteStage:
     """A stage in which programs label."""
 
-    def __init__(self, transport: Transport, project: str, stage: str) -> None:
+    def __init__(self, transport: Transport, organization: str, stage: str) -> None:
         self._transport = transport
-        self._path = f"{project}/stages/{stage}/remote"
+        self._organization = organization
+        self._path = stage
 
-    def get_tasks(self, count: int = 10) -> list[dict[str, Any]]:
-        """Lease tasks: their ids, names, pre-signed image URLs and the labels they carry."""
-        return list(self._transport.post(f"{self._path}/tasks", {"count": count})["items"])
+    def tasks(self) -> Iterator[dict[str, Any]]:
+        """Tasks that wait for a program: ids, names, image URLs and the labels they carry."""
+        return self._transport.pages(f"{self._path}/remote/tasks")
 
     def put_task(self, task_id: str, labels: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return dict(self._transport.post(f"{self._path}/tasks/{task_id}", {"labels": list(labels)}))
+        """Label a task, in Winnow's form: `{"category": class id, "bbox": [x, y, w, h]}`, normalized."""
+        return dict(self._transport.post(f"{self._organization}/tasks/{task_id}/remote", {"labels": list(labels)}))
