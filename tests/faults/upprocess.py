@@ -109,7 +109,11 @@ class UpProcess:
             return error.code, error.read().decode()
 
     def is_ready(self) -> bool:
-        status, body = self.get("/readyz")
+        """Whether every part answers well; a server that refuses or does not answer in time is not ready."""
+        try:
+            status, body = self.get("/readyz")
+        except OSError:
+            return False
         return status == 200 and all(part == "ok" for part in json.loads(body)["parts"].values())
 
     def logs_in(self, email: str, password: str) -> bool:
