@@ -151,8 +151,7 @@ def _limit(actor: User) -> None:
 
 def _locked(invitation: Invitation) -> Invitation:
     """The row as it is now, locked; a Conflict when it has been used or revoked."""
-    rows = Invitation.objects.select_for_update(of=("self",)).select_related("organization")
-    fresh = rows.get(pk=invitation.pk)
+    fresh = Invitation.objects.select_for_update().get(pk=invitation.pk)
     if fresh.accepted_at:
         raise Conflict("This invitation has been used already.")
     if fresh.revoked_at or fresh.organization.deleting_at:

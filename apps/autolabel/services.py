@@ -229,9 +229,13 @@ def learned_from(task: Task) -> str:
 
 
 def _locked(stage: Stage) -> Learner:
-    """The learner, locked: the stage's actions take turns."""
+    """The learner, locked: the stage's actions take turns.
+
+    `current` is read by a statement of its own: joined to the lock, it would be looked for as it was before the wait,
+    and a cycle that ended meanwhile would pass for none.
+    """
     learner_of(stage)
-    return Learner.objects.select_for_update(of=("self",)).select_related("current").get(stage=stage)
+    return Learner.objects.select_for_update().get(stage=stage)
 
 
 def _asked(stage: Stage, key: uuid.UUID) -> Run | None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from apps.autolabel import services, state
 from apps.autolabel.models import Cycle, Learner, Prediction, StageRun
@@ -132,3 +133,23 @@ def test_batches_sent_at_once_share_no_task(loop: Loop) -> None:
     assert loop.count("LABEL", "waiting") == 40
     assert sorted(Batch.objects.values_list("size", flat=True)) == [10] * 4
     assert sorted(Batch.objects.values_list("number", flat=True)) == [1, 2, 3, 4]
+
+
+def is_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone() is not None
+
+
+def test_a_batch_that_waited_while_a_cycle_ended_is_of_that_cycle(loop: Loop) -> None:
+    stage = loop.stage()
+    learner = services.learner_of(stage)
+    sender = threading.Thread(target=at_once, args=(1, lambda: loop.send(10)))
+    with transaction.atomic():
+        learner = Learner.objects.select_for_update().get(pk=learner.pk)
+        sender.start()
+        assert wait_until(is_waiting_for_a_lock, 30)
+        learner.current = Cycle.objects.create(stage=stage, number=1, ended_at=timezone.now())
+        learner.save(update_fields=["current"])
+    sender.join()
+    assert Batch.objects.get().audits > 0, "Audits are drawn once a cycle has ended."

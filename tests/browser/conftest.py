@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
 
@@ -89,9 +91,42 @@ def _watched(context: BrowserContext, console: Console) -> Iterator[None]:
     assert console.unexpected() == []
 
 
+class Answering:
+    """The requests that the live server is at work on."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._threads: set[int] = set()
+
+    def on_started(self, **_: object) -> None:
+        with self._changed:
+            self._threads.add(threading.get_ident())
+
+    def on_finished(self, **_: object) -> None:
+        with self._changed:
+            self._threads.discard(threading.get_ident())
+            self._changed.notify_all()
+
+    def wait_until_idle(self, seconds: float = 30) -> bool:
+        """Forgets this thread: a test's own client runs in it, and may leave its responses open."""
+        with self._changed:
+            self._threads.discard(threading.get_ident())
+            return self._changed.wait_for(lambda: not self._threads, seconds)
+
+
 @pytest.fixture
-def live_url(live_server: Any) -> str:
-    return str(live_server.url)
+def live_url(live_server: Any, transactional_db: None, context: BrowserContext) -> Iterator[str]:
+    """The address of the server; all that its pages have asked for is answered before the tables are emptied."""
+    answering = Answering()
+    request_started.connect(answering.on_started, weak=False)
+    request_finished.connect(answering.on_finished, weak=False)
+    yield str(live_server.url)
+    for page in context.pages:
+        page.goto("about:blank")
+        page.wait_for_timeout(100)  # what a page sends as it is left is on its way
+    assert answering.wait_until_idle(), "The server has not answered what a page asked for."
+    request_started.disconnect(answering.on_started)
+    request_finished.disconnect(answering.on_finished)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from faster_coco_eval import COCO
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import Organization
@@ -106,6 +106,9 @@ def test_an_archive_of_more_files_than_fit_in_16_bits_is_read() -> None:
 
 
 @given(st.text(min_size=1, max_size=30).filter(str.isprintable))
+@example("/")
+@example("../..")
+@example("İ.jpg")
 def test_a_stem_stays_inside_its_folder_on_every_disk(name: str) -> None:
     names = Names()
     stems = [names.stem(make_item(name=name)) for _ in range(3)]

@@ -201,8 +201,13 @@ def move_to(*, task_ids: Sequence[UUID], stage: Stage, by: User) -> int:
 
 
 def _lock_with_stage(tasks: Any) -> list[tuple[int, str]]:
-    """(key, stage name) of the tasks, locked in the order of their keys."""
-    return list(tasks.order_by("pk").select_for_update(of=("self",)).values_list("pk", "stage__name"))
+    """(key, stage name) of the tasks, locked in the order of their keys.
+
+    The names are read once the locks are held: a join would lose a task that changed its stage during the wait.
+    """
+    locked = list(tasks.order_by("pk").select_for_update(of=("self",)).values_list("pk", "stage_id"))
+    names = dict(Stage.objects.filter(pk__in={stage for _, stage in locked}).values_list("pk", "name"))
+    return [(pk, names[stage]) for pk, stage in locked]
 
 
 def _by_stage(locked: Sequence[tuple[int, str]]) -> dict[str, list[int]]:

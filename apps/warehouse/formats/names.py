@@ -21,12 +21,13 @@ class Names:
 
     def stem(self, item: Item) -> str:
         """The name without its suffix, folders kept; of two that would be the same the later one is told apart."""
-        parts = [_part(part) for part in PurePosixPath(item.name).with_suffix("").parts if part not in {"/", ".."}]
+        path = PurePosixPath(item.name)
+        parts = [_part(part) for part in [*path.parts[:-1], path.stem] if part not in {"/", ".."}]
         stem = "/".join(part for part in parts if part) or str(item.uid)
         key = hash(stem.lower())
         if key in self._used:
             stem = f"{stem}-{item.uid}"
-            key = hash(stem)
+            key = hash(stem.lower())
         self._used.add(key)
         return stem
 
