@@ -167,21 +167,27 @@ class TestTouch:
             send("touchMove", work.at(*end))
             send("touchEnd")
 
-        send.drag = drag
+        def choose(action):
+            """Taps a tool, and waits for the click that the browser makes of a tap."""
+            button = work.page.locator(f"[data-action={action}]")
+            button.tap()
+            expect(button).to_have_attribute("aria-pressed", "true")
+
+        send.drag, send.choose = drag, choose
         return send
 
     def test_s3_one_finger_draws_and_handles_are_44_px_wide_to_the_finger(self, work, touch):
-        work.page.locator("[data-action=new-box]").tap()
+        touch.choose("new-box")
         touch.drag((700, 500), (1000, 700))
         assert close_to(work.boxes()[-1], (700, 500, 300, 200), 4)
-        work.page.locator("[data-action=select]").tap()
+        touch.choose("select")
         scale = work.scale()
         grip = (1000 + 20 / scale, 700 + 20 / scale)
         touch.drag(grip, (grip[0] + 100, grip[1] + 50))
         assert close_to(work.boxes()[-1], (700, 500, 400, 250), 8)
 
     def test_s3_two_fingers_pan_and_zoom_and_draw_nothing(self, work, touch):
-        work.page.locator("[data-action=new-box]").tap()
+        touch.choose("new-box")
         before, count = work.scale(), len(work.boxes())
         frame = work.stage.bounding_box()
         x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2

@@ -17,6 +17,8 @@ export class Pointer {
     on("pointerup", (event) => this.up(event));
     on("pointercancel", (event) => this.lose(event));
     on("pointerleave", () => this.leave());
+    // Without it the browser takes a quick stroke for a swipe, and swallows a tap that follows it at once.
+    on("touchmove", (event) => event.preventDefault());
     on("wheel", (event) => this.wheel(event));
     on("dblclick", (event) => this.double(event));
     on("contextmenu", (event) => event.preventDefault());
