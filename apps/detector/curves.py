@@ -9,7 +9,7 @@ from .types import FloatArray
 
 _EDGE = 1e-4
 _NEWTON_STEPS = 30
-_SLOPE_SPREAD, _OFFSET_SPREAD = 0.3, 0.5
+_SPREADS = (0.3, 0.5)
 _MIN_SLOPE = 0.05
 
 
@@ -32,6 +32,10 @@ class Logistic:
     def __call__(self, scores: FloatArray) -> FloatArray:
         return sigmoid(self.slope * logit(scores) + self.offset)
 
+    def reaches(self, share: float) -> float:
+        """The score that is worth so much."""
+        return float(sigmoid((logit(np.array(share)) - self.offset) / self.slope))
+
     def to_json(self) -> dict[str, Any]:
         return {"slope": self.slope, "offset": self.offset}
 
@@ -46,6 +50,14 @@ class Steps:
     def __call__(self, scores: FloatArray) -> FloatArray:
         return np.interp(np.asarray(scores, dtype=np.float64), self.scores, self.shares)
 
+    def reaches(self, share: float) -> float:
+        """The lowest score that is worth so much, or the highest there is."""
+        place = int(np.searchsorted(self.shares, share))
+        if place in (0, len(self.shares)):
+            return self.scores[min(place, len(self.shares) - 1)]
+        part = (share - self.shares[place - 1]) / (self.shares[place] - self.shares[place - 1])
+        return self.scores[place - 1] + part * (self.scores[place] - self.scores[place - 1])
+
     def to_json(self) -> dict[str, Any]:
         return {"scores": list(self.scores), "shares": list(self.shares)}
 
@@ -59,14 +71,21 @@ def curve_from_json(values: dict[str, Any]) -> Curve:
     return Steps(tuple(values["scores"]), tuple(values["shares"]))
 
 
-def fit_logistic(scores: FloatArray, hits: FloatArray, prior: Logistic, weight: float = 1.0) -> Logistic:
+def fit_logistic(
+    scores: FloatArray,
+    hits: FloatArray,
+    prior: Logistic,
+    weight: float = 1.0,
+    spreads: tuple[float, float] = _SPREADS,
+) -> Logistic:
     """Maximum a posteriori of Platt's two parameters, normal around the prior; hits are shares 0..1.
 
-    `weight` is how many independent yes-or-no answers one row is worth.
+    `weight` is how many independent yes-or-no answers one row is worth, `spreads` how far slope and offset may be from
+    the prior's.
     """
     x = np.stack([logit(scores), np.ones(len(scores))], 1)
     center = np.array([prior.slope, prior.offset])
-    stiffness = np.diag([_SLOPE_SPREAD**-2, _OFFSET_SPREAD**-2])
+    stiffness = np.diag([spread**-2 for spread in spreads])
     at = center.copy()
     for _ in range(_NEWTON_STEPS):
         share = sigmoid(x @ at)
