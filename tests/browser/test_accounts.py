@@ -49,10 +49,12 @@ def test_sign_up_create_an_organization_switch_theme_log_out_and_in(page: Page, 
 
     root = page.locator("html")
     expect(root).to_have_attribute("data-theme", "auto")
-    page.get_by_role("button", name="Theme: system").click()
-    expect(root).to_have_attribute("data-theme", "light")
-    page.get_by_role("button", name="Theme: light").click()
-    expect(root).to_have_attribute("data-theme", "dark")
+    with page.expect_response("**/me/theme/"):
+        page.get_by_role("button", name="Theme: system").click()
+        expect(root).to_have_attribute("data-theme", "light")
+    with page.expect_response("**/me/theme/"):
+        page.get_by_role("button", name="Theme: light").click()
+        expect(root).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(root).to_have_attribute("data-theme", "dark")
 
