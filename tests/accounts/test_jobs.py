@@ -1,5 +1,7 @@
 """Deleting an organization takes all it held, nothing of others, and closes it at once."""
 
+from collections.abc import Callable
+
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -15,7 +17,10 @@ from apps.autolabel.models import Cycle
 from apps.common.http import Conflict
 from apps.common.jobs import execute
 from apps.common.models import Run, RunStatus
+from config.processes import wait_until
 from tests.access import World
+
+WORKER_SECONDS = 60
 
 
 @pytest.fixture
@@ -74,6 +79,30 @@ def test_files_go_with_it_and_those_of_others_stay(world: World, stranger: User)
 
     assert not any(default_storage.exists(path) for path in mine)
     assert not (settings.MODELS_ROOT / model).exists()
+    assert all(default_storage.exists(path) for path in theirs)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_process_deletes_what_the_owner_asks_for_with_its_files(
+    world: World, stranger: User, client_of, start_worker: Callable[..., object]
+) -> None:
+    other = World(Organization.objects.get(slug="other"), stranger)
+    mine = [world.datapoint.path, world.datapoint.thumbnail]
+    theirs = [other.datapoint.path, other.datapoint.thumbnail]
+    answer = client_of(world.owner).post("/o/acme/settings/delete/", {"confirmation": "Acme"})
+    assert answer["Location"] == "/organizations/"
+    start_worker("default")
+    run = Run.objects.get(kind="organization-delete")
+
+    def has_ended() -> bool:
+        run.refresh_from_db()
+        return not run.is_active
+
+    assert wait_until(has_ended, WORKER_SECONDS)
+    assert (run.status, run.error) == (RunStatus.DONE, "")
+    assert run.holder and run.result["rows"] > 12
+    assert list(Organization.objects.values_list("slug", flat=True)) == ["other"]
+    assert not any(default_storage.exists(path) for path in mine)
     assert all(default_storage.exists(path) for path in theirs)
 
 

@@ -121,12 +121,12 @@ def test_changing_the_address_tells_both_and_counts_once_confirmed(client_of: Cl
 
 
 def test_a_session_of_another_browser_can_be_ended(verified: User) -> None:
-    here, there = Client(), Client(headers={"user-agent": "Another browser"})
+    here, there = Client(), Client(headers={"user-agent": "Mozilla/5.0 (Windows NT 10.0; rv:128.0) Firefox/128.0"})
     for client in (here, there):
         log_in(client, verified.email, PASSWORD)
         client.get("/me/profile/")
     listed = here.get(reverse("usersessions_list")).content.decode()
-    assert "Another browser" in listed
+    assert ">Firefox on Windows<" in listed
     end = re.search(r"/me/sessions/\d+/end/", listed)
     assert end
     assert here.post(end[0]).status_code == 302
