@@ -139,7 +139,7 @@ def _items_list(handle: runs.Handle, row: Import) -> None:
     done, total = int(row.cursor or 0), int(handle.params.get("total", 0))
     with open_own(row.params["file"]) as file:
         items = items_list.read(file, absolute=absolute, skip=done)
-        for chunk in _chunks(items, ITEMS_AT_ONCE):
+        for chunk in _ahead(_chunks(items, ITEMS_AT_ONCE)):
             done += len(chunk)
             _commit(handle, row, chunk, str(done), labels=labels)
             handle.progress(done, total, "reading the list")
@@ -251,6 +251,15 @@ def _chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
     iterator = iter(things)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _ahead(chunks: Iterator[list[Thing]]) -> Iterator[list[Thing]]:
+    """Each chunk is read while PostgreSQL takes in the one before. `chunks` touches no database."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(next, chunks, [])
+        while chunk := waiting.result():
+            waiting = reader.submit(next, chunks, [])
+            yield chunk
 
 
 def _gathered(pages: Iterable[list[Thing]], size: int) -> Iterator[list[Thing]]:

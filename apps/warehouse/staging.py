@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,13 @@ from apps.warehouse.models import Import, ImportFailure
 
 TAKEN = "The dataset has a datapoint of this name already."
 
-_STAGE = "CREATE TEMP TABLE staged_items (position bigint, name text, path text, meta jsonb) ON COMMIT DROP"
+_STAGE = """
+CREATE TEMP TABLE staged_items (position bigint, uid uuid, name text, path text, meta jsonb) ON COMMIT DROP
+"""
 _INSERT = """
 INSERT INTO warehouse_datapoint
-  (dataset_id, storage_id, import_row_id, name, path, thumbnail, rendition, error, meta, created_at)
-SELECT %s, %s, %s, name, path, '', '', '', meta, %s FROM staged_items ORDER BY position
+  (uid, dataset_id, storage_id, import_row_id, name, path, thumbnail, rendition, error, meta, created_at)
+SELECT uid, %s, %s, %s, name, path, '', '', '', meta, %s FROM staged_items ORDER BY position
 ON CONFLICT (dataset_id, name) DO NOTHING
 """
 # What this piece has inserted carries its moment; of a name that is staged twice the first one came in.
@@ -98,10 +101,10 @@ def _insert(row: Import, items: Sequence[Listed]) -> dict[int, bool]:
     """Positions that did not come in, and whether the very same image is there already."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        with cursor.copy("COPY staged_items (position, name, path, meta) FROM STDIN") as copy:
-            for item in items:
+        with cursor.copy("COPY staged_items (position, uid, name, path, meta) FROM STDIN") as copy:
+            for item, uid in zip(items, _uids(len(items)), strict=True):
                 meta = json.dumps(item.meta) if item.meta else "{}"
-                copy.write_row((item.position, item.name, item.path, meta))
+                copy.write_row((item.position, uid, item.name, item.path, meta))
         moment = timezone.now()
         cursor.execute(_INSERT, [row.dataset_id, row.storage_id, row.pk, moment])
         if cursor.rowcount == len(items):
@@ -111,6 +114,13 @@ def _insert(row: Import, items: Sequence[Listed]) -> dict[int, bool]:
             left_out = dict(cursor.fetchall())
         cursor.execute("DROP TABLE staged_items")
     return left_out
+
+
+def _uids(count: int) -> Iterator[str]:
+    """Random UUIDs (version 4) from one draw: PostgreSQL would ask the system for every one."""
+    digits = os.urandom(16 * count).hex()
+    for at in range(0, len(digits), 32):
+        yield f"{digits[at : at + 12]}4{digits[at + 13 : at + 16]}a{digits[at + 17 : at + 32]}"
 
 
 def _label(row: Import, labels: LabelReader, entries: dict[int, list[Any]], items: Sequence[Listed]) -> int:
