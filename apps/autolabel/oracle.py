@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,23 @@ class Work:
             self.moved + other.moved,
             self.reclassed + other.reclassed,
         )
+
+
+def swayed(
+    prelabels: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]], share: float, dice: random.Random
+) -> list[Mapping[str, Any]]:
+    """The truth as somebody sees it who leans on what is shown.
+
+    A pre-label that is nothing is believed, and an object without a pre-label overlooked, this share of times. Where
+    nothing is shown there is nothing to lean on.
+    """
+    if not prelabels:
+        return list(truth)
+    pairs = _match_any_class(prelabels, truth, [])
+    true, found = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    seen = [label for index, label in enumerate(truth) if index in found or dice.random() >= share]
+    believed = [label for index, label in enumerate(prelabels) if index not in true and dice.random() < share]
+    return [*seen, *believed]
 
 
 def correct(

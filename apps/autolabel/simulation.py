@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -64,6 +65,7 @@ class Options:
     preset: str = ""
     seed: int = 0
     tolerance: float = 0.7
+    anchor: float = 0.0
 
 
 @dataclass(slots=True)
@@ -184,7 +186,9 @@ class Simulation:
             for task in tasks:
                 truth = self.truths[task.datapoint.name]
                 shown = opening(task, self.user).prelabels
-                labels, work = oracle.correct(shown, truth, self.options.tolerance)
+                dice = random.Random(f"{self.options.seed} {task.datapoint.name}")  # noqa: S311
+                seen = oracle.swayed(shown, truth, self.options.anchor, dice)
+                labels, work = oracle.correct(shown, seen, self.options.tolerance)
                 transitions.submit(task_id=task.uid, user=self.user, labels=labels, seconds=0.0, revision=task.revision)
                 if not task.is_audit:
                     tally.images += 1

@@ -25,7 +25,7 @@ class Preset:
     inference_batch: int = 8
 
     def steps(self, images: int) -> int:
-        """How long to train on so many images, before a warm start shortens it."""
+        """How long to train on so many images."""
         return round(min(self.max_steps, self.min_steps + self.steps_per_image * images))
 
 

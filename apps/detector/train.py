@@ -31,7 +31,6 @@ Progress = Callable[[int, int, str], None]
 _REPORT_SECONDS = 1.0
 _GRADIENT_LIMIT = 10.0
 _WARM_STEPS = 20
-_WARM_START_SHARE = 0.8
 _PARITY_IMAGES = 4
 _ASPECT_SAMPLE = 64
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -45,7 +44,6 @@ def train(
     preset: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-    warm_start: Path | None = None,
 ) -> Trained:
     """Train on the samples; `progress(done, total, message)` is called every second or so and may raise to cancel."""
     started = time.monotonic()
@@ -57,11 +55,7 @@ def train(
     with tempfile.TemporaryDirectory(dir=out, prefix="cache-") as folder:
         data = TrainingSet(samples, class_ids, _canvas(samples, chosen.size), Path(folder) / "pixels", report)
         steps = chosen.steps(len(data.places))
-        if warm_start is not None:
-            steps = max(1, round(steps * _WARM_START_SHARE))
         model = _fresh(chosen, class_ids, data.cache.canvas, seed)
-        if warm_start is not None:
-            checkpoint.warm_up(model, warm_start)
         average = fit_model(model.to(device), data, chosen, steps, seed, report)
         trained = average.cpu().eval()
         report(steps, steps, "Exporting", force=True)

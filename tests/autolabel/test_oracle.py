@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
-from apps.autolabel.oracle import Work, correct
+from apps.autolabel.oracle import Work, correct, swayed
 from apps.taxonomies import labels as label_json
 
 
@@ -61,3 +62,15 @@ def test_the_server_counts_the_same_edits() -> None:
     counted = label_json.edits(shown, labels)
     assert (work.added, work.deleted, work.reclassed) == (counted["added"], counted["deleted"], counted["reclassed"])
     assert work == Work(boxes=4, added=1, deleted=1, moved=1, reclassed=1)
+
+
+def test_a_swayed_oracle_believes_what_is_nothing_and_overlooks_what_is_not_shown() -> None:
+    right, wrong, hidden = box(0, 0.1, 0.1), box(1, 0.8, 0.8, id="wrong"), box(0, 0.5, 0.5)
+    always = swayed([box(1, 0.11, 0.1, id="p"), wrong], [right, hidden], 1.0, random.Random(0))
+    assert always == [right, wrong]
+    assert swayed([wrong], [right, hidden], 0.0, random.Random(0)) == [right, hidden]
+
+
+def test_a_blind_oracle_cannot_be_swayed() -> None:
+    truth = [box(0, 0.1, 0.1), box(1, 0.5, 0.5)]
+    assert swayed([], truth, 1.0, random.Random(0)) == truth

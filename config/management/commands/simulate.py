@@ -36,6 +36,8 @@ class Command(BaseCommand):
         parser.add_argument("--preset", choices=[name for name in PRESETS if name], default="", help="by device")
         parser.add_argument("--seed", type=int, default=0, metavar="K")
         parser.add_argument("--tolerance", type=_share, default=0.7, help="IoU at which a pre-label is left as it is")
+        parser.add_argument("--anchor", type=_share, default=0.0, metavar="SHARE",
+                            help="how often the oracle believes what is shown and overlooks the rest (0)")  # fmt: skip
         parser.add_argument("--keep", action="store_true", help="keep database and files and say where they are")
         parser.add_argument("--json", type=Path, metavar="OUT", help="write the rows there, after each cycle")
         parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -68,7 +70,7 @@ def _options(options: dict[str, Any]) -> Options:
         raise CommandError(f"{options['images']} is not a folder.")
     if both := sorted(train.pictures.keys() & (test.pictures if test else {}).keys()):
         raise CommandError(f"{both[0]} and {len(both) - 1} more are both in --coco and in --test.")
-    names = ("images", "fractions", "batch", "strategy", "preset", "seed", "tolerance")
+    names = ("images", "fractions", "batch", "strategy", "preset", "seed", "tolerance", "anchor")
     return Options(train=train, test=test, **{name: options[name] for name in names})
 
 
