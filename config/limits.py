@@ -11,6 +11,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.views.defaults import bad_request
 
+STREAMED = {"multipart/form-data", "application/octet-stream", "application/x-ndjson"}
 TOO_LARGE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
@@ -40,7 +41,7 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        is_upload = request.content_type in {"multipart/form-data", "application/octet-stream"}
+        is_upload = request.content_type in STREAMED
         limit = settings.UPLOAD_LIMIT_BYTES if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > limit:

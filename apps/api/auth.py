@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 from ninja.security import APIKeyHeader, HttpBearer
 
 from apps.accounts import access
-from apps.accounts.models import ApiKey, Organization
+from apps.accounts.models import ApiKey, Organization, User
 from apps.accounts.services import check_api_key
 
 
@@ -37,3 +37,9 @@ def enter(request: Any, slug: str, can: access.Can) -> Organization:
     if key.organization.slug != slug:
         raise Http404("No such organization.")
     return access.enter(request, slug, can)
+
+
+def caller(request: Any) -> User:
+    """Whose key it is."""
+    user: User = request.user
+    return user

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,10 +16,11 @@ from pydantic import Field
 
 from apps.accounts.access import Can
 from apps.accounts.models import Organization
-from apps.api.auth import enter
-from apps.api.errors import REFUSALS, Refused
+from apps.api.auth import caller, enter
+from apps.api.errors import REFUSALS, Error, Refused
+from apps.api.inputs import In, binary, example
 from apps.api.paging import CursorQuery, Page, page
-from apps.warehouse import services, storages
+from apps.warehouse import removing, services, storages
 from apps.warehouse.models import Datapoint, Dataset
 from apps.warehouse.views.images import image
 
@@ -27,7 +28,9 @@ router = Router()
 images = Router()
 
 
-class DatasetIn(Schema):
+class DatasetIn(In):
+    model_config = example(name="Street cameras", description="One week in March.")
+
     name: str = Field(min_length=1, max_length=80)
     description: str = ""
 
@@ -80,6 +83,20 @@ def get_dataset(request: HttpRequest, slug: Path[str], dataset_id: int) -> dict[
     }
 
 
+@router.patch("/{dataset_id}", response={200: DatasetOut, **REFUSALS})
+def edit_dataset(request: HttpRequest, slug: Path[str], dataset_id: int, payload: DatasetIn) -> Dataset:
+    dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
+    return services.edit(dataset, name=payload.name, description=payload.description)
+
+
+@router.delete("/{dataset_id}", response={202: None, **REFUSALS})
+def delete_dataset(request: HttpRequest, slug: Path[str], dataset_id: int) -> Status[None]:
+    """Delete it with its images, in a run; refused while a project or a labelset holds on to them."""
+    dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
+    removing.delete_dataset(dataset=dataset, by=caller(request))
+    return Status(202, None)
+
+
 @router.get("/{dataset_id}/datapoints", response={200: Page[DatapointOut], **REFUSALS})
 def list_datapoints(request: HttpRequest, slug: Path[str], dataset_id: int, cursor: CursorQuery) -> dict[str, Any]:
     dataset = dataset_of(enter(request, slug, Can.SEE_WAREHOUSE), dataset_id)
@@ -89,26 +106,39 @@ def list_datapoints(request: HttpRequest, slug: Path[str], dataset_id: int, curs
 
 @router.post("/{dataset_id}/datapoints", response={201: DatapointOut, **REFUSALS})
 def upload_datapoint(
-    request: HttpRequest, slug: Path[str], dataset_id: int, file: File[UploadedFile], name: Form[str] = ""
+    request: HttpRequest,
+    slug: Path[str],
+    dataset_id: int,
+    file: File[UploadedFile],
+    name: Form[str] = "",
+    import_id: Form[int | None] = None,
 ) -> Status[dict[str, Any]]:
-    """Upload one image. Its name is unique in the dataset; by default it is the file's."""
-    dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
+    """Upload one image. Its name is unique in the dataset; by default it is the file's.
+
+    `import_id` names the series of uploads that it belongs to, if one was begun.
+    """
+    organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
+    dataset = dataset_of(organization, dataset_id)
+    series = import_id and get_object_or_404(dataset.imports, source="upload", undone_at=None, pk=import_id)
     picture: Any = file
     try:
-        added = services.add_upload(dataset=dataset, file=picture, name=name or file.name or "")
-    except services.TooLarge as error:
-        raise Refused(413, str(error)) from error
+        added = services.add_upload(
+            dataset=dataset, file=picture, name=name or file.name or "", import_row=series or None
+        )
     except services.UploadError as error:
-        raise Refused(422, str(error)) from error
+        raise Refused(error.status, str(error)) from error
     return Status(201, _datapoint(request, slug, added))
 
 
-@images.get("/{uid}/image", response={200: None, 302: None, **REFUSALS})
+@images.get("/{uid}/image", response={200: None, 302: None, 502: Error, **REFUSALS}, openapi_extra=binary("image/*"))
 def get_image(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> HttpResponseBase:
     """The image as a browser can show it: streamed, or redirected to a pre-signed URL."""
     enter(request, slug, Can.SEE_IMAGES)
     page_request: Any = request
-    return image(page_request, slug, uid)
+    response = image(page_request, slug, uid)
+    if response.status_code == 502 and isinstance(response, HttpResponse):
+        raise Refused(502, response.content.decode())
+    return response
 
 
 def dataset_of(organization: Organization, dataset_id: int) -> Dataset:
@@ -117,8 +147,12 @@ def dataset_of(organization: Organization, dataset_id: int) -> Dataset:
 
 def image_url(request: HttpRequest, slug: str, datapoint: Datapoint) -> str:
     """Pre-signed where the storage signs; else the guarded door, which takes the key."""
-    own = reverse("api:get_image", args=[slug, datapoint.uid])
-    return storages.url_for(datapoint) or request.build_absolute_uri(own)
+    own = request.build_absolute_uri(reverse("api:get_image", args=[slug, datapoint.uid]))
+    try:
+        return storages.url_for(datapoint) or own
+    except storages.StorageError:
+        # That door says what is wrong with the storage, to whoever asks for the image.
+        return own
 
 
 def _datapoint(request: HttpRequest, slug: str, datapoint: Datapoint) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as FormError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
@@ -24,10 +25,13 @@ CODES = {
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
+    405: "method_not_allowed",
     409: "conflict",
     413: "too_large",
+    415: "unsupported_media_type",
     422: "invalid",
     429: "too_many_requests",
+    502: "storage_failed",
 }
 
 
@@ -56,7 +60,7 @@ class Refused(Exception):
         self.message = message
 
 
-REFUSALS = {401: Error, 403: Error, 404: Error, 409: Error, 413: Error, 422: Error, 429: Error}
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 405, 409, 413, 415, 422, 429), Error)
 
 
 def answer(status: int, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> JsonResponse:
@@ -86,7 +90,7 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(Conflict)
     def conflict(request: HttpRequest, error: Conflict) -> HttpResponse:
-        return answer(409, error.message)
+        return answer(409, error.message, [{"field": name, "message": str(now)} for name, now in error.state.items()])
 
     @api.exception_handler(Refused)
     def refused(request: HttpRequest, error: Refused) -> HttpResponse:
@@ -121,6 +125,10 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(RequestDataTooBig)
     def too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
         return answer(413, "The body is larger than the limit; send it in parts.")
+
+    @api.exception_handler(MultiPartParserError)
+    def broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpResponse:
+        return answer(400, f"The form cannot be read: {error}.")
 
     @api.exception_handler(Throttled)
     def throttled(request: HttpRequest, error: Throttled) -> HttpResponse:

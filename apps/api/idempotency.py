@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
@@ -21,6 +22,8 @@ KEPT = timedelta(days=1)
 ABANDONED = timedelta(minutes=5)
 LONGEST_KEY = 100
 
+STREAM = "application/x-ndjson"
+
 Run = Callable[..., HttpResponseBase]
 
 
@@ -29,11 +32,18 @@ def idempotent(run: Run) -> Run:
 
     @wraps(run)
     def once(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
-        key = request.headers.get("Idempotency-Key", "")[:LONGEST_KEY]
-        caller = check_api_key(secret_of(request)) if key and request.method == "POST" else None
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > LONGEST_KEY:
+            return answer(422, f"An Idempotency-Key has at most {LONGEST_KEY} characters; nothing was done.")
+        # A stream is never held whole; what it brings replaces itself when it is sent again.
+        is_asked = key and request.method == "POST" and request.content_type != STREAM
+        caller = check_api_key(secret_of(request)) if is_asked else None
         if caller is None:
             return run(request, **parameters)
-        digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode() + request.body).hexdigest()
+        try:
+            digest = _digest(request)
+        except MultiPartParserError as error:
+            return answer(400, f"The form cannot be read: {error}.")
         _forget_abandoned(caller.pk, key)
         row, is_new = IdempotentRequest.objects.get_or_create(api_key=caller, key=key, defaults={"digest": digest})
         if not is_new:
@@ -41,6 +51,22 @@ def idempotent(run: Run) -> Run:
         return _first(row, run, request, parameters)
 
     return once
+
+
+def _digest(request: HttpRequest) -> str:
+    """Of method, path and body; of a form its fields and files, which are on the disk where they are large."""
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    if request.content_type != "multipart/form-data":
+        digest.update(request.body)
+        return digest.hexdigest()
+    digest.update(repr(sorted(request.POST.lists())).encode("utf-8", "surrogatepass"))
+    for name, files in sorted(request.FILES.lists()):
+        for file in files:
+            digest.update(repr((name, file.name, file.size)).encode("utf-8", "surrogatepass"))
+            for chunk in file.chunks():
+                digest.update(chunk)
+            file.seek(0)
+    return digest.hexdigest()
 
 
 def secret_of(request: HttpRequest) -> str:

@@ -14,9 +14,10 @@ from pydantic import Field
 
 from apps.accounts.access import Can
 from apps.accounts.models import Organization
-from apps.api.auth import enter
+from apps.api.auth import caller, enter
 from apps.api.datasets import image_url
 from apps.api.errors import REFUSALS, Refused
+from apps.api.inputs import In, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.taxonomies import labels
 from apps.taxonomies import services as taxonomies
@@ -28,9 +29,18 @@ router = Router()
 Paths = Callable[[int], list[str]]
 
 
-class LabelsetIn(Schema):
+class LabelsetIn(In):
+    model_config = example(name="Final", taxonomy="Traffic")
+
     name: str = Field(min_length=1, max_length=80)
     taxonomy: str = Field(description="Name of the taxonomy; its newest version is taken.")
+    description: str = ""
+
+
+class LabelsetEdit(In):
+    model_config = example(name="Final", description="Checked by hand.")
+
+    name: str = Field(min_length=1, max_length=80)
     description: str = ""
 
 
@@ -85,13 +95,27 @@ def create_labelset(request: HttpRequest, slug: Path[str], payload: LabelsetIn) 
 
 @router.get("/{labelset_id}", response={200: LabelsetDetail, **REFUSALS})
 def get_labelset(request: HttpRequest, slug: Path[str], labelset_id: int) -> dict[str, Any]:
-    labelset = _labelset(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
+    labelset = labelset_of(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
     return LabelsetOut.from_orm(labelset).dict() | {"entries": labelset.entries.count()}
+
+
+@router.patch("/{labelset_id}", response={200: LabelsetOut, **REFUSALS})
+def edit_labelset(request: HttpRequest, slug: Path[str], labelset_id: int, payload: LabelsetEdit) -> Labelset:
+    labelset = labelset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
+    return services.edit(labelset, name=payload.name, description=payload.description)
+
+
+@router.delete("/{labelset_id}", response={204: None, **REFUSALS})
+def delete_labelset(request: HttpRequest, slug: Path[str], labelset_id: int) -> Status[None]:
+    """Remove a labelset and its entries; not while a stage writes or reads it."""
+    labelset = labelset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
+    services.delete_labelset(labelset=labelset, by=caller(request))
+    return Status(204, None)
 
 
 @router.get("/{labelset_id}/entries", response={200: Page[EntryOut], **REFUSALS})
 def list_entries(request: HttpRequest, slug: Path[str], labelset_id: int, cursor: CursorQuery) -> dict[str, Any]:
-    labelset = _labelset(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
+    labelset = labelset_of(enter(request, slug, Can.SEE_WAREHOUSE), labelset_id)
     paths = {each["id"]: [ROOT, *each["path"]] for each in taxonomies.palette(labelset.taxonomy)}
     rows = labelset.entries.select_related("datapoint__storage", "author")
     return page(rows, cursor, lambda entry: _entry(request, slug, entry, paths.__getitem__))
@@ -103,18 +127,19 @@ def export_labelset(
     request: HttpRequest, slug: Path[str], labelset_id: int, format: Query[str] = "coco"
 ) -> HttpResponse | StreamingHttpResponse:
     """The whole labelset as one file, streamed from one consistent snapshot."""
-    labelset = _labelset(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
+    labelset = labelset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
     chosen = exports.FORMATS.get(format)
     if chosen is None:
         raise Refused(422, f"The format must be one of {', '.join(exports.FORMATS)}.")
     by: Any = request.user
-    content = exports.begin(chosen, labelset, labelset.entries.all(), by=by)
-    response = StreamingHttpResponse(content, content_type=chosen.media_type)
-    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{chosen.suffix}"'
+    export = exports.begin(chosen, labelset, by=by)
+    response = StreamingHttpResponse(export.content, content_type=export.media_type)
+    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{export.suffix}"'
+    response["Winnow-Cursor"] = export.cursor
     return response
 
 
-def _labelset(organization: Organization, labelset_id: int) -> Labelset:
+def labelset_of(organization: Organization, labelset_id: int) -> Labelset:
     return get_object_or_404(organization.labelsets.select_related("taxonomy", "organization"), pk=labelset_id)
 
 

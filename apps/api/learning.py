@@ -6,19 +6,24 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
-from ninja import Path, Router, Schema, Status
+from django.http import FileResponse, HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Path, Query, Router, Schema, Status
 from pydantic import Field
 
 from apps.accounts.access import Can
 from apps.api.auth import enter
-from apps.api.errors import REFUSALS
+from apps.api.errors import REFUSALS, Refused
+from apps.api.inputs import In, Number, binary, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.api.projects import stage_of
 from apps.api.runs import RunOut
 from apps.autolabel import queue, services, state
-from apps.autolabel.models import Cycle
+from apps.autolabel.models import Cycle, Prediction
+from apps.autolabel.views import model
+from apps.common.http import Conflict
 from apps.common.models import Run
+from apps.labeling.models import Batch, Task
 from apps.projects.models import Stage
 
 router = Router()
@@ -36,7 +41,9 @@ class SummaryOut(Schema):
     running: RunOut | None
 
 
-class BatchIn(Schema):
+class BatchIn(In):
+    model_config = example(size=100)
+
     size: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -44,18 +51,43 @@ class BatchOut(Schema):
     number: int
     size: int
     audits: int
+    at: datetime
+    recalled_at: datetime | None
 
 
-class CycleIn(Schema):
+class QueueCursor(Schema):
+    after: str = Field("", description="The `next` of the page before.", max_length=200)
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+QueueCursorQuery = Query[QueueCursor]
+
+
+class RecalledOut(Schema):
+    recalled: int
+
+
+class QueuedOut(Schema):
+    taskId: uuid.UUID
+    name: str
+    confidence: float | None = Field(description="Null where nothing is predicted yet.")
+
+
+class CycleIn(In):
+    model_config = example(again=False)
+
     again: bool = Field(False, description="Train although nothing was labeled since the last cycle.")
 
 
-class FlushIn(Schema):
+class FlushIn(In):
+    model_config = example(threshold=0.9)
+
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class CycleOut(Schema):
     number: int
+    is_external: bool
     labeled: int
     total: int
     train_images: int
@@ -101,7 +133,7 @@ def send_batch(
 def trigger_cycle(
     request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], payload: CycleIn
 ) -> Status[Run | None]:
-    """Train, calibrate, predict the queue, reorder it."""
+    """Train, calibrate, predict the queue, reorder it; with an external learner: open a cycle for its predictions."""
     found = _stage(request, slug, project_id, stage)
     return Status(202, services.trigger_cycle(found, by=_user(request), again=payload.again).run)
 
@@ -111,6 +143,57 @@ def list_cycles(
     request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: CursorQuery
 ) -> dict[str, Any]:
     return page(Cycle.objects.filter(stage=_stage(request, slug, project_id, stage)), cursor)
+
+
+@router.get(
+    "/cycles/{number}/model", response={200: None, **REFUSALS}, openapi_extra=binary("application/octet-stream")
+)
+def get_model(
+    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
+) -> FileResponse:
+    """The ONNX file of a cycle: normalization and box decoding are inside."""
+    page_request: Any = request
+    found = _stage(request, slug, project_id, stage)
+    return model(page_request, slug, found.project_id, found.name, number)
+
+
+@router.get("/queue", response={200: Page[QueuedOut], **REFUSALS})
+def list_queue(
+    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: QueueCursorQuery
+) -> dict[str, Any]:
+    """The queue in the order in which it is sent."""
+    found = _stage(request, slug, project_id, stage)
+    current = state.learner_of(found).current
+    try:
+        places = queue.top(found, current, cursor.limit + 1, cursor.after)
+    except Conflict as error:
+        raise Refused(422, error.message) from error
+    ids = [place.task_id for place in places[: cursor.limit]]
+    tasks = Task.objects.select_related("datapoint").in_bulk(ids)
+    sure = dict(Prediction.objects.filter(cycle=current, task__in=ids).values_list("task", "confidence"))
+    items = [
+        {"taskId": tasks[pk].uid, "name": tasks[pk].datapoint.name, "confidence": sure.get(pk)}
+        for pk in ids
+        if pk in tasks
+    ]
+    return {"items": items, "next": places[cursor.limit - 1].cursor if len(places) > cursor.limit else None}
+
+
+@router.get("/batches", response={200: Page[BatchOut], **REFUSALS})
+def list_batches(
+    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: CursorQuery
+) -> dict[str, Any]:
+    return page(Batch.objects.filter(stage=_stage(request, slug, project_id, stage)), cursor)
+
+
+@router.post("/batches/{number}/recall", response={200: RecalledOut, **REFUSALS})
+def recall_batch(
+    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
+) -> dict[str, int]:
+    """The unlabeled rest of a batch returns to the queue."""
+    found = _stage(request, slug, project_id, stage)
+    rows = Batch.objects.select_related("stage__project__organization")
+    return {"recalled": services.recall(get_object_or_404(rows, stage=found, number=number), by=_user(request))}
 
 
 @router.post("/cancel", response={200: RunOut, **REFUSALS})
@@ -129,7 +212,9 @@ def flush(
 
 
 def _stage(request: HttpRequest, slug: str, project_id: uuid.UUID, name: str) -> Stage:
-    return stage_of(enter(request, slug, Can.RUN_LEARNING), project_id, name)
+    stage = stage_of(enter(request, slug, Can.RUN_LEARNING), project_id, name)
+    state.learner_of(stage)
+    return stage
 
 
 def _user(request: HttpRequest) -> Any:

@@ -1,4 +1,4 @@
-"""Organizations and their members."""
+"""The organization of the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.accounts.access import Can
 from apps.accounts.models import Membership
 from apps.api.auth import enter
 from apps.api.errors import REFUSALS
-from apps.api.paging import CursorQuery, Page, page
+from apps.api.paging import Page
 
 router = Router()
 
@@ -22,13 +22,6 @@ class OrganizationOut(Schema):
     name: str
     role: str
     created_at: datetime
-
-
-class MemberOut(Schema):
-    email: str
-    name: str
-    role: str
-    last_seen_at: datetime | None
 
 
 @router.get("", response={200: Page[OrganizationOut], **REFUSALS})
@@ -45,12 +38,6 @@ def get_organization(request: HttpRequest, slug: Path[str]) -> dict[str, Any]:
     return _organization(request.membership)  # type: ignore[attr-defined]
 
 
-@router.get("/{slug}/members", response={200: Page[MemberOut], **REFUSALS})
-def list_members(request: HttpRequest, slug: Path[str], cursor: CursorQuery) -> dict[str, Any]:
-    organization = enter(request, slug, Can.MANAGE_MEMBERS)
-    return page(organization.memberships.select_related("user"), cursor, _member)
-
-
 def _organization(membership: Membership) -> dict[str, Any]:
     organization = membership.organization
     return {
@@ -59,8 +46,3 @@ def _organization(membership: Membership) -> dict[str, Any]:
         "role": membership.role,
         "created_at": organization.created_at,
     }
-
-
-def _member(membership: Membership) -> dict[str, Any]:
-    user = membership.user
-    return {"email": user.email, "name": user.name, "role": membership.role, "last_seen_at": membership.last_seen_at}

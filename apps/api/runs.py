@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Path, Router, Schema
 
 from apps.accounts.access import Can
-from apps.api.auth import enter
+from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS
 from apps.api.paging import CursorQuery, Page, page
 from apps.common import runs
@@ -47,7 +47,13 @@ def get_run(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> Run:
 @router.post("/{uid}/cancel", response={200: RunOut, **REFUSALS})
 def cancel_run(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> Run:
     """Stop a run for good; its job notices at its next write."""
-    return runs.cancel(_run(request, slug, uid), request.user)  # type: ignore[arg-type]
+    return runs.cancel(_run(request, slug, uid), caller(request))
+
+
+@router.post("/{uid}/retry", response={200: RunOut, **REFUSALS})
+def retry_run(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> Run:
+    """Begin a failed or canceled run again."""
+    return runs.retry(_run(request, slug, uid), caller(request))
 
 
 def _run(request: HttpRequest, slug: str, uid: uuid.UUID) -> Run:

@@ -13,6 +13,7 @@ from pydantic import Field
 from apps.accounts.access import Can
 from apps.api.auth import enter
 from apps.api.errors import REFUSALS
+from apps.api.inputs import In, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.taxonomies import services, trees
 from apps.taxonomies.models import Taxonomy
@@ -20,15 +21,22 @@ from apps.taxonomies.models import Taxonomy
 router = Router()
 
 
-class TaxonomyIn(Schema):
+class TaxonomyIn(In):
     """`categories` are names, or a tree of `{"name", "classId"?, "children"?, "description"?, "attributes"?}`."""
+
+    model_config = example(
+        name="Traffic",
+        categories=[{"name": "vehicle", "children": [{"name": "car"}, {"name": "bus"}]}, {"name": "person"}],
+    )
 
     name: str = Field(min_length=1, max_length=80)
     description: str = ""
     categories: list[str | dict[str, Any]]
 
 
-class TreeIn(Schema):
+class TreeIn(In):
+    model_config = example(categories=["car", "bus", "person"])
+
     description: str | None = None
     categories: list[str | dict[str, Any]]
 
@@ -71,6 +79,14 @@ def edit_taxonomy(request: HttpRequest, slug: Path[str], taxonomy_id: int, paylo
     taxonomy = get_object_or_404(organization.taxonomies, pk=taxonomy_id)
     edited = services.update(taxonomy=taxonomy, tree=payload.categories, description=payload.description)
     return Status(201, _taxonomy(edited))
+
+
+@router.delete("/{taxonomy_id}", response={204: None, **REFUSALS})
+def delete_taxonomy(request: HttpRequest, slug: Path[str], taxonomy_id: int) -> Status[None]:
+    """Remove a version that nothing uses."""
+    organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
+    services.delete(taxonomy=get_object_or_404(organization.taxonomies, pk=taxonomy_id))
+    return Status(204, None)
 
 
 def _taxonomy(taxonomy: Taxonomy) -> dict[str, Any]:

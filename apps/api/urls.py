@@ -6,14 +6,30 @@ from typing import Any
 
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_not_required
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
-from ninja.throttling import AuthRateThrottle
 
-from apps.api import datasets, errors, labelsets, learning, organizations, projects, runs, tasks, taxonomies
+from apps.api import (
+    comments,
+    datasets,
+    errors,
+    external,
+    imports,
+    labelsets,
+    learning,
+    members,
+    organizations,
+    projects,
+    runs,
+    storage,
+    tasks,
+    taxonomies,
+)
 from apps.api.auth import BearerKey, HeaderKey
+from apps.api.doors import guarded, in_shape, unknown
 from apps.api.idempotency import idempotent
-
-RATE = "6000/m"
+from apps.api.limits import KeyRate
 
 # Swagger's page styles itself with style attributes: loosened for that page alone.
 _documentation = csp_update({"style-src": ["'self'", "'unsafe-inline'"]})
@@ -24,27 +40,38 @@ api = NinjaAPI(
     description=__doc__ or "",
     urls_namespace="api",
     auth=[BearerKey(), HeaderKey()],
-    throttle=[AuthRateThrottle(RATE)],
+    throttle=[KeyRate()],
     docs_decorator=lambda view: login_not_required(_documentation(view)),
 )
 errors.install(api)
+# The first is the innermost.
+api.add_decorator(guarded, mode="view")
 api.add_decorator(idempotent, mode="view")
+STAGE = "/{slug}/projects/{project_id}/stages/{stage}"
 for path, router, tag in (
     ("", organizations.router, "Organizations"),
+    ("/{slug}/members", members.members, "Members"),
+    ("/{slug}/invitations", members.invited, "Members"),
     ("/{slug}/runs", runs.router, "Runs"),
+    ("/{slug}/storage-methods", storage.router, "Storage methods"),
     ("/{slug}/datasets", datasets.router, "Datasets"),
+    ("/{slug}/datasets/{dataset_id}/imports", imports.ways, "Imports"),
+    ("/{slug}/imports", imports.router, "Imports"),
     ("/{slug}/datapoints", datasets.images, "Datasets"),
     ("/{slug}/taxonomies", taxonomies.router, "Taxonomies"),
     ("/{slug}/labelsets", labelsets.router, "Labelsets"),
     ("/{slug}/projects", projects.router, "Projects"),
     ("/{slug}", tasks.router, "Tasks"),
-    ("/{slug}/projects/{project_id}/stages/{stage}/learning", learning.router, "Active learning"),
+    ("/{slug}/tasks/{task_id}/comments", comments.router, "Tasks"),
+    (f"{STAGE}/learning", learning.router, "Active learning"),
+    (f"{STAGE}/learning/external", external.router, "External learner"),
 ):
     api.add_router(f"/organizations{path}", router, tags=[tag])
 
 
-# Keys, not sessions: the log-in page is never an answer here.
 urls = api.urls
 patterns: Any = urls[0]
 for pattern in patterns:
-    pattern.callback = login_not_required(pattern.callback)
+    # Keys, not sessions: the log-in page is never an answer here.
+    pattern.callback = login_not_required(in_shape(pattern.callback))
+patterns.append(re_path(r"^(?P<path>.*)$", csrf_exempt(login_not_required(unknown)), name="unknown"))

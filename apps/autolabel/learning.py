@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, Max
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.autolabel import files, quality
 from apps.autolabel.models import Cycle, Learner, Unreadable
+from apps.autolabel.state import standing
 from apps.common.runs import Failure, Handle, Stopped
 from apps.detector import calibrate
 from apps.detector.boxes import agreement
@@ -116,11 +117,11 @@ def calibrate_cycle(handle: Handle, cycle: Cycle) -> None:
     raws, unreadable = _candidates(handle, cycle, tasks)
     readable = [task for task in tasks if task.pk in raws]
     seen = [raws[task.pk] for task in readable]
-    truths = [truth_of(_labels(task), set(known)) for task in readable]
+    truths = [truth_of(labels_of(task), set(known)) for task in readable]
     calibration = calibrate.fit(seen, truths)
     scored = _scored(seen, truths)
     # A check drawn from confident images alone says nothing of the whole.
-    whole = [pair for task, pair in zip(readable, scored, strict=True) if not _is_partial(task)]
+    whole = [pair for task, pair in zip(readable, scored, strict=True) if not is_partial(task)]
     measured = quality.measure([pair.agreement for pair in whole])
     precision = average_precision(seen, truths, known)
     with handle.guard():
@@ -150,10 +151,17 @@ def make_current(cycle: Cycle) -> None:
 
 
 def labeled_tasks(stage: Stage, *, held_out: bool) -> list[Task]:
-    found = Task.objects.filter(
-        project=stage.project_id, in_training_set=True, is_held_out=held_out, annotation__isnull=False
-    )
+    found = _labeled(stage).filter(is_held_out=held_out)
     return list(found.select_related("annotation", "datapoint__storage", "batch__flush_check").order_by("pk"))
+
+
+def held_out(stage: Stage) -> QuerySet[Task]:
+    """What is labeled and never trained on."""
+    return _labeled(stage).filter(is_held_out=True)
+
+
+def _labeled(stage: Stage) -> QuerySet[Task]:
+    return Task.objects.filter(project=stage.project_id, in_training_set=True, annotation__isnull=False)
 
 
 def note_unreadable(cycle: Cycle, reasons: dict[int, str]) -> None:
@@ -162,23 +170,21 @@ def note_unreadable(cycle: Cycle, reasons: dict[int, str]) -> None:
     Unreadable.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
 
 
-def _labels(task: Task) -> list[dict[str, Any]]:
+def labels_of(task: Task) -> list[dict[str, Any]]:
     assert task.annotation is not None  # noqa: S101
     labels: list[dict[str, Any]] = task.annotation.labels
     return labels
 
 
 def _sample(task: Task, known: set[int]) -> Sample:
-    truth = truth_of(_labels(task), known)
+    truth = truth_of(labels_of(task), known)
     return Sample(task.pk, source_of(task), truth.boxes, truth.classes)
 
 
 def _note_start(cycle: Cycle) -> None:
     """What is labeled when the cycle begins; written with its model."""
-    labeled = Task.objects.filter(project=cycle.stage.project_id, in_training_set=True)
-    figures = labeled.aggregate(count=Count("id"), newest=Max("annotation_id"))
-    cycle.labeled, cycle.last_annotation = figures["count"], figures["newest"] or 0
-    cycle.total = Task.objects.filter(project=cycle.stage.project_id).count()
+    found = standing(cycle.stage)
+    cycle.labeled, cycle.last_annotation, cycle.total = found.labeled, found.newest, found.total
 
 
 def _candidates(handle: Handle, cycle: Cycle, tasks: Sequence[Task]) -> tuple[dict[int, Raw], dict[int, str]]:
@@ -204,7 +210,8 @@ def _scored(raws: Sequence[Raw], truths: Sequence[Truth]) -> list[quality.Scored
     ]
 
 
-def _is_partial(task: Task) -> bool:
+def is_partial(task: Task) -> bool:
+    """Whether it was drawn for a check of a flush that would not have sent every image."""
     check = getattr(task.batch, "flush_check", None)
     return check is not None and check.threshold > 0
 

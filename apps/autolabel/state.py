@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Avg, Count, Q, QuerySet
+from django.db.models import Avg, Count, Max, Q, QuerySet
 
 from apps.autolabel import quality
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
@@ -32,6 +32,15 @@ class Flushable:
     @property
     def total(self) -> int:
         return self.labeled + self.auto
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Labeled tasks, all tasks, and the newest annotation there is."""
+
+    labeled: int
+    total: int
+    newest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,13 @@ def training_set(stage: Stage, current: Cycle | None) -> TrainingSet:
         new=Count("id", filter=Q(annotation_id__gt=newest)),
     )
     return TrainingSet(**figures)
+
+
+def standing(stage: Stage) -> Standing:
+    """How far the labeling is at this moment; a cycle notes it when it begins."""
+    tasks = Task.objects.filter(project=stage.project_id)
+    figures = tasks.filter(in_training_set=True).aggregate(count=Count("id"), newest=Max("annotation_id"))
+    return Standing(figures["count"], tasks.count(), figures["newest"] or 0)
 
 
 def flushable(stage: Stage, current: Cycle | None, threshold: float) -> Flushable:

@@ -11,6 +11,7 @@ ITEMS = "image_items"
 BOXES = "image_bbox"
 STRATEGIES = ("least-confident", "diverse", "random")
 PRESETS = ("", "tiny", "cpu", "gpu")
+OWN, EXTERNAL = "winnow", "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ BRICKS: dict[str, Brick] = {
                 "batch_size": Option(100, "Batch size", 1, 100_000),
                 "strategy": Option("least-confident", "Strategy", choices=STRATEGIES),
                 "audit_share": Option(0.1, "Audit share of a batch", 0, 0.5),
+                "learner": Option(OWN, "Learner (external: a program of yours, by the API)", choices=(OWN, EXTERNAL)),
                 "preset": Option("", "Preset (empty: by device)", choices=PRESETS),
                 "automatic": Option(False, "Automatic mode"),
                 "train_after": Option(100, "Train after new labels", 1, 1_000_000),

@@ -1,0 +1,57 @@
+"""What comes in: text that the database can hold, and the pages' forms asked as the pages ask them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from django import forms
+from django.core.exceptions import ValidationError
+from ninja import Schema
+from pydantic import ConfigDict, Field, model_validator
+
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class In(Schema):
+    """A body. Unknown keys are refused: a misspelled option must not pass for its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _is_storable(self) -> Self:
+        if not is_storable([getattr(self, name) for name in type(self).model_fields]):
+            raise ValueError("Texts must be valid Unicode without NUL characters.")
+        return self
+
+
+def is_storable(value: Any) -> bool:
+    """Whether the database can hold every text in `value`."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if "\x00" in each or any("\ud800" <= sign <= "\udfff" for sign in each):
+                return False
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple):
+            waiting += each
+    return True
+
+
+def example(**values: Any) -> ConfigDict:
+    """The configuration of a body with an example for the documentation."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+
+
+def cleaned(form: forms.Form) -> dict[str, Any]:
+    """What the form of a page makes of the input; raises ValidationError with all that is wrong."""
+    if not form.is_valid():
+        raise ValidationError({field: list(errors) for field, errors in form.errors.items()})
+    return dict(form.cleaned_data)
+
+
+def binary(*media_types: str) -> dict[str, Any]:
+    """What the documentation says of an answer that is a file."""
+    content = {media: {"schema": {"type": "string", "format": "binary"}} for media in media_types}
+    return {"responses": {200: {"content": content}}}
