@@ -1,9 +1,10 @@
 """How few labels are enough: each strategy against random over several seeds, by the whole loop of `simulate`.
 
     python benchmarks/active_learning.py --images DIR --coco TRAIN.json --test TEST.json --seeds 3
-    python benchmarks/active_learning.py --generate 400 --seeds 3      (a varied set with a rare class, made here)
+    python benchmarks/active_learning.py --generate 400 --preset tiny   (a varied set with a rare class, made here)
 
-Every run's rows go to benchmarks/results/active_learning/ as they come; a run that is complete is not made again.
+Every run's rows go to benchmarks/results/active_learning/ as they come; a run that is complete is not made again, so
+that what was interrupted goes on where it was, and --report shows what there is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "active_learning"
 STRATEGIES = ("least-confident", "diverse", "random")
+KINDS = (*STRATEGIES, "full", "one-shot")
 FRACTIONS = (0.1, 0.2, 0.3)
 ENOUGH = 0.95
 """The share of the AP50 at all labels that is aimed at."""
@@ -56,8 +58,8 @@ class Run:
 def main() -> None:
     options = arguments()
     data = generated(options.generate) if options.generate else Data(*named(options))
-    runs = plan(options.strategies, options.seeds, options.one_shot)
-    for number, run in enumerate(runs, 1):
+    runs = plan(options.kinds, options.seeds)
+    for number, run in enumerate(runs if not options.report else (), 1):
         print(f"[{number} of {len(runs)}] {data.name} {run.name}", flush=True)
         perform(data, run, options.preset)
     report(data, runs)
@@ -69,10 +71,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--generate", type=int, metavar="N", help="draw N images to learn from and N/2 to measure on")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
-    parser.add_argument("--one-shot", action="store_true", help="one random subset of each size as well")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["full", "least-confident", "random"],
+                        help="strategies, `full` (all labels) and `one-shot` (one random subset of each size)")  # fmt: skip
     parser.add_argument("--preset", default="")
+    parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args()
     if not options.generate and not (options.images and options.coco and options.test):
         parser.error("give --images, --coco and --test, or --generate")
@@ -96,13 +99,13 @@ def generated(count: int) -> Data:
     return Data(f"rare-{count}", folder, train, test)
 
 
-def plan(strategies: Sequence[str], seeds: int, one_shot: bool) -> list[Run]:
+def plan(kinds: Sequence[str], seeds: Sequence[int]) -> list[Run]:
     """Seed by seed, so that what is there early says something about everything."""
     runs: list[Run] = []
-    for seed in range(seeds):
-        runs += [Run(strategy, seed, FRACTIONS) for strategy in strategies]
-        runs.append(Run("full", seed, (1.0,)))
-        runs += [Run("one-shot", seed, (fraction,)) for fraction in FRACTIONS[1:] if one_shot]
+    for seed in seeds:
+        runs += [Run("full", seed, (1.0,))] if "full" in kinds else []
+        runs += [Run(kind, seed, FRACTIONS) for kind in kinds if kind in STRATEGIES]
+        runs += [Run("one-shot", seed, (fraction,)) for fraction in FRACTIONS[1:] if "one-shot" in kinds]
     return runs
 
 
@@ -127,17 +130,22 @@ def rows_of(data: Data, run: Run) -> list[Row]:
 
 
 def report(data: Data, runs: Sequence[Run]) -> None:
-    full = middle(row["ap50"] for run in runs if run.kind == "full" for row in rows_of(data, run))
+    all_labels = [row for run in runs if run.kind == "full" for row in rows_of(data, run)]
+    full = middle(row["ap50"] for row in all_labels)
     kinds = list(dict.fromkeys(run.kind for run in runs if run.kind != "full"))
     table = [line for kind in kinds for line in lines_of(data, runs, kind)]
     enough = {kind: fraction_for([line for line in table if line["kind"] == kind], full) for kind in kinds}
-    print(f"\n{data.name}: AP50 with all labels {shown(full)}, medians of the seeds (spread: highest less lowest)")
+    print(f"\n{data.name}: all labels AP50 {shown(full)}, AP {shown(middle(row['ap'] for row in all_labels))}"
+          f" ({len(all_labels)} seeds); medians of the seeds, sd their standard deviation")  # fmt: skip
     print_table(table)
     for kind, fraction in enough.items():
         reached = f"{fraction:.0f} % of the images" if fraction is not None else "more than was labeled"
         print(f"{kind}: {ENOUGH:.0%} of it takes {reached}")
-    summary = {"data": data.name, "full_ap50": full, "percent_for_95": enough, "rows": table}
+    gains = [gain for line in table for gain in gains_of(line, table)]
+    print("\n".join(gains))
+    summary = {"data": data.name, "full": all_labels, "percent_for_95": enough, "rows": table, "gains": gains}
     folder = RESULTS / data.name
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     (folder / "ap50.svg").write_text(plot(table, full), encoding="utf-8")
     print(f"JSON and plot: {folder}")
@@ -148,19 +156,50 @@ def lines_of(data: Data, runs: Sequence[Run], kind: str) -> list[Row]:
     by_fraction: dict[float, list[Row]] = {}
     for run in runs:
         if run.kind == kind:
-            for fraction, row in zip(run.fractions, rows_of(data, run), strict=True):
+            for fraction, row in zip(run.fractions, rows_of(data, run), strict=False):
                 by_fraction.setdefault(fraction, []).append(row)
     lines = []
     for fraction, rows in sorted(by_fraction.items()):
         scores = [row["ap50"] for row in rows]
         line: Row = {"kind": kind, "percent": 100 * fraction, "seeds": len(rows)}
-        line |= {"ap50": middle(scores), "spread": max(scores) - min(scores)}
-        for name in ("ap", "mean_confidence", "queue_agreement", "calibration_error", "audit_agreement"):
+        line |= {"ap50": middle(scores), "sd": statistics.stdev(scores) if len(scores) > 1 else None}
+        for name in (
+            "ap",
+            "mean_confidence",
+            "queue_agreement",
+            "calibration_error",
+            "queue_edits_50",
+            "queue_edits_70",
+        ):
             line[name] = middle(row[name] for row in rows)
-        line["edits_a_box"] = middle(edits(row) for row in rows)
+        line["gap"] = middle(gap_of(row) for row in rows)
+        line["batch_edits"] = middle(edits(row) for row in rows)
         line["seconds"] = middle((row["train_seconds"] or 0) + (row["predict_seconds"] or 0) for row in rows)
         lines.append(line)
     return lines
+
+
+def gap_of(row: Row) -> float | None:
+    """How far mean confidence is from the true agreement of the queue."""
+    if row["mean_confidence"] is None or row["queue_agreement"] is None:
+        return None
+    return abs(float(row["mean_confidence"]) - float(row["queue_agreement"]))
+
+
+def gains_of(line: Row, table: Sequence[Row]) -> list[str]:
+    """What choosing is worth beside `random` at the same percentage, and what pre-labels are worth, apart."""
+    random = next((each for each in table if each["kind"] == "random" and each["percent"] == line["percent"]), None)
+    found = []
+    if random is not None and line["kind"] in STRATEGIES[:2] and random["sd"] is not None:
+        gain, noise = line["ap50"] - random["ap50"], max(random["sd"], line["sd"] or 0.0)
+        verdict = "beyond" if abs(gain) > noise else "within"
+        found.append(f"{line['kind']} at {line['percent']:.0f} %: choosing {gain:+.3f} AP50, {verdict} {noise:.3f}")
+    if line["batch_edits"] is not None and line["batch_edits"] < 1:
+        saved = 1 - line["batch_edits"]
+        found.append(
+            f"{line['kind']} at {line['percent']:.0f} %: pre-labels spared {saved:.0%} of the edits of its batch"
+        )
+    return found
 
 
 def edits(row: Row) -> float | None:

@@ -1,13 +1,17 @@
 """Whether the confidence means what it says: error by bins, against a perfect one, and the interval's coverage.
 
-    python -m benchmarks.calibration --images DIR --coco TRAIN.json [--images-used 58] [--held-out 11 20 40] [--seeds 3]
+    python -m benchmarks.calibration --images DIR --coco TRAIN.json [--images-used 47] [--held-out 5 8 11 20 40]
 
 Trains once a seed on a random part of TRAIN, predicts the rest, and draws the held-out images from the rest at random,
-as the audits are. Nothing of the held-out images or of what is judged was trained on.
+as the audits are. Nothing of the held-out images or of what is judged was trained on. Then, with --anchored, runs of
+`simulate` on generated images whose oracle believes half of the wrong pre-labels and overlooks half of what has none:
+does the interval of the audits, which are labeled blind, still hold the truth about the queue?
 """
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +25,12 @@ from apps.detector.calibrate import calibration_error, fit
 from apps.detector.predict import Detector
 from apps.detector.train import train
 from apps.detector.types import FloatArray, Predicted, Raw, Truth
+from benchmarks.active_learning import ROOT, Row, generated
 from benchmarks.coco_samples import load, truths
 
 BINS = 5
 DRAWS = 10
+ANCHOR = 0.5
 PERFECT_WORLDS = 200
 COVERAGE_DRAWS = 2000
 COVERAGE_SIZES = (10, 20, 50)
@@ -42,10 +48,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--coco", type=Path, required=True)
-    parser.add_argument("--images-used", type=int, default=58)
-    parser.add_argument("--held-out", type=int, nargs="+", default=[11, 20, 40])
+    parser.add_argument("--images-used", type=int, default=47)
+    parser.add_argument("--held-out", type=int, nargs="+", default=[5, 8, 11, 20, 40])
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--anchored", type=int, default=0, metavar="N", help="anchored runs on N generated images too")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
@@ -101,17 +108,39 @@ def judge(world: World, held_out: int, seed: int) -> dict[str, Any]:
 
 
 def coverage(world: World, random: np.random.Generator) -> dict[int, float]:
-    """How often the interval of n audited images holds the mean agreement of all of them."""
+    """How often the interval of n audited images, drawn with replacement, holds the mean agreement of all."""
     calibration = fit(world.raws[:40], world.truths[:40])
     agreed = reached([calibration.apply(raw) for raw in world.raws], world.truths)
     shares = {}
     for size in COVERAGE_SIZES:
-        drawn = [measure(agreed[random.permutation(len(agreed))[:size]].tolist()) for _ in range(COVERAGE_DRAWS)]
-        inside = [
-            each.low is not None and each.high is not None and each.low <= agreed.mean() <= each.high for each in drawn
-        ]
-        shares[size] = float(np.mean(inside))
+        drawn = [measure(random.choice(agreed, size).tolist()) for _ in range(COVERAGE_DRAWS)]
+        shares[size] = float(np.mean([inside(each.low, each.high, float(agreed.mean())) for each in drawn]))
     return shares
+
+
+def inside(low: float | None, high: float | None, value: float) -> bool:
+    return low is not None and high is not None and low <= value <= high
+
+
+def anchored_rows(images: int, seed: int) -> list[Row]:
+    """The rows of one simulation whose oracle leans on what it is shown."""
+    data = generated(images)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rows.json"
+        command = [sys.executable, "manage.py", "simulate", "--images", data.images, "--coco", data.coco]
+        command += ["--anchor", ANCHOR, "--seed", seed, "--preset", "tiny", "--fractions", "0.1,0.2,0.3", "--json", out]
+        subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+        rows: list[Row] = json.loads(out.read_text())
+    return rows
+
+
+def show_anchored(runs: list[list[Row]]) -> None:
+    rows = [row for run in runs for row in run if row["queue_agreement"] is not None and row["audit_n"] >= 10]
+    held = [inside(row["audit_low"], row["audit_high"], row["queue_agreement"]) for row in rows]
+    print(f"an oracle that anchors: {sum(held)} of {len(held)} intervals of its runs' audits hold the truth")
+    for row in rows:
+        print(f"  n {row['audit_n']:3d}  {row['audit_low']:.2f} to {row['audit_high']:.2f}  truth {row['queue_agreement']:.2f}"
+              f"  mean confidence {row['mean_confidence']:.2f}")  # fmt: skip
 
 
 def summary(rows: list[dict[str, Any]]) -> None:
@@ -135,9 +164,12 @@ def main() -> None:
     summary(rows)
     for size in COVERAGE_SIZES:
         print(f"interval of {size} images covers the truth in {np.mean([each[size] for each in covered]):.3f} of draws")
+    anchored = [anchored_rows(options.anchored, seed) for seed in range(options.seeds) if options.anchored]
+    if anchored:
+        show_anchored(anchored)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"rows": rows, "coverage": covered}, indent=1))
+        options.json.write_text(json.dumps({"rows": rows, "coverage": covered, "anchored": anchored}, indent=1))
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ from apps.warehouse.formats import coco
 from apps.warehouse.models import Datapoint, Dataset
 
 POLL_SECONDS = 0.3
+LOOSE = 0.7
 EMAIL, PASSWORD = "oracle@example.com", "the oracle knows it all"  # noqa: S105
 COLUMNS = (
     *("cycle", "labeled", "percent_labeled", "held_out", "train_seconds", "predict_seconds"),
-    *("mean_confidence", "queue_agreement", "calibration_error"),
+    *("mean_confidence", "queue_agreement", "calibration_error", "queue_edits_50", "queue_edits_70"),
     *("audit_agreement", "audit_low", "audit_high", "audit_n"),
     *("batch_agreement", "added", "deleted", "moved", "reclassed", "boxes", "ap", "ap50"),
 )
@@ -235,12 +236,13 @@ class Simulation:
         """The truth about the queue, which only the oracle knows."""
         self.tell("measuring the queue", -1)
         found = Prediction.objects.filter(cycle=cycle).values_list("task__datapoint__name", "labels", "confidence")
-        pairs = [(sure, label_json.agreement(labels, self.truths[name])) for name, labels, sure in found]
-        if not pairs:
-            return {"queue_agreement": None, "calibration_error": None}
-        confidence, agreement = (np.array(column) for column in zip(*pairs, strict=True))
-        error = calibration_error(confidence, agreement) if len(pairs) >= quality.MINIMUM_IMAGES else None
-        return {"queue_agreement": float(agreement.mean()), "calibration_error": error}
+        rows = [(labels, self.truths[name], sure) for name, labels, sure in found]
+        if not rows:
+            return dict.fromkeys(("queue_agreement", "calibration_error", "queue_edits_50", "queue_edits_70"))
+        confidence = np.array([sure for _, _, sure in rows])
+        agreement = np.array([label_json.agreement(labels, truth) for labels, truth, _ in rows])
+        error = calibration_error(confidence, agreement) if len(rows) >= quality.MINIMUM_IMAGES else None
+        return {"queue_agreement": float(agreement.mean()), "calibration_error": error, **_edits(rows)}
 
     def _test(self, cycle: Cycle) -> Row:
         if self.options.test is None:
@@ -257,6 +259,15 @@ class Simulation:
         raws = list(Detector(files.path_of(cycle.model_path)).predict(enumerate(paths)))
         found = average_precision(raws, truths, known, sizes)
         return {"ap": found["ap"], "ap50": found["ap50"]}
+
+
+def _edits(rows: Sequence[tuple[Truth, Truth, float]]) -> Row:
+    """Edits a box that predictions (labels, truth, …) would cost where boxes are left from IoU 0.5 or 0.7 on."""
+    work = sum((oracle.correct(labels, truth, LOOSE)[1] for labels, truth, _ in rows), oracle.Work())
+    if not work.boxes:
+        return {"queue_edits_50": None, "queue_edits_70": None}
+    coarse = work.added + work.deleted + work.reclassed
+    return {"queue_edits_50": coarse / work.boxes, "queue_edits_70": (coarse + work.moved) / work.boxes}
 
 
 def _owner() -> tuple[User, Organization]:
