@@ -12,7 +12,7 @@ class AutolabelConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts.access import Can
         from apps.accounts.signals import organization_deleting
-        from apps.autolabel import automatic, demo, services
+        from apps.autolabel import acceptance, automatic, demo, services
         from apps.autolabel.leaving import discard_models, forget_files
         from apps.autolabel.models import Cycle
         from apps.common import runs, sweeper
@@ -39,6 +39,15 @@ class AutolabelConfig(AppConfig):
             label="Flush",
             queue="default",
             job=f"{jobs}.flush",
+            on_end=f"{jobs}.ended",
+            on_retry=f"{jobs}.retried",
+            can=Can.RUN_LEARNING,
+        )
+        runs.register(
+            kind=acceptance.REVERT,
+            label="Take auto-labels back",
+            queue="default",
+            job=f"{jobs}.revert",
             on_end=f"{jobs}.ended",
             on_retry=f"{jobs}.retried",
             can=Can.RUN_LEARNING,

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Q
 from django.utils.safestring import SafeString
 
 from apps.autolabel import quality, state
-from apps.autolabel.models import Cycle
+from apps.autolabel.models import Cycle, Learner
 from apps.common import charts
 from apps.common.models import Run, RunStatus
 from apps.labeling.models import OPEN_STATES, Task, TaskState
@@ -56,6 +55,11 @@ class Overview:
     batch_size: int
     levels: list[quality.Level]
     cycles: list[Cycle]
+    learner: Learner
+
+    @property
+    def is_automatic(self) -> bool:
+        return bool(state.option(self.stage, "automatic"))
 
     @property
     def percent_labeled(self) -> float:
@@ -98,10 +102,6 @@ class Overview:
     def chart(self) -> SafeString:
         return cycles_chart(self.cycles)
 
-    @property
-    def histogram(self) -> SafeString:
-        return confidence_histogram(self.levels)
-
 
 def overview(stage: Stage) -> Overview:
     learner = state.learner_of(stage)
@@ -124,6 +124,7 @@ def overview(stage: Stage) -> Overview:
         batch_size=state.option(stage, "batch_size"),
         levels=state.flush_levels(stage, learner.current) if learner.current else [],
         cycles=list(cycles.order_by("-number")[:CYCLES_DRAWN])[::-1],
+        learner=learner,
         **tasks,
     )
 
@@ -168,31 +169,16 @@ class Preview:
     expected: float | None
     measured: quality.Measured
     unscored: bool
+    histogram: SafeString | None = None
 
 
-def preview(stage: Stage, threshold: float) -> Preview:
+def preview(stage: Stage, threshold: float, *, drawn: bool = False) -> Preview:
+    """With `drawn`, the histogram of the queue's confidence with what would leave set off from what would stay."""
     current = state.learner_of(stage).current
     found = state.flushable(stage, current, threshold)
     measured = quality.measure_at(scored(current), threshold)
-    return Preview(threshold, found, state.expected_at(stage, current, threshold), measured, current is None)
-
-
-def savings(stage: Stage, labeled: int, total: int) -> quality.Savings | None:
-    """From what people did with the pre-labels they were shown, and how long an image took them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce(sum((a.edits ->> 'added')::int), 0), coalesce(sum((a.edits ->> 'boxes')::int), 0),
-                avg(a.seconds) FILTER (WHERE a.seconds > 0)
-            FROM labeling_task t JOIN labeling_annotation a ON a.id = t.annotation_id
-            WHERE t.project_id = %s AND t.in_training_set
-            """,
-            [stage.project_id],
-        )
-        drawn, boxes, seconds = cursor.fetchone()
-    if not labeled:
-        return None
-    return quality.savings(labeled=labeled, total=total, drawn=drawn, boxes=boxes, seconds=seconds)
+    chart = confidence_histogram(state.flush_levels(stage, current), threshold) if drawn and current else None
+    return Preview(threshold, found, state.expected_at(stage, current, threshold), measured, current is None, chart)
 
 
 def cycle_rows(stage: Stage) -> Any:

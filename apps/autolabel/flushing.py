@@ -11,7 +11,7 @@ from apps.labeling import transitions
 from apps.labeling.models import Task, TaskState
 from apps.projects.models import Stage
 
-CHUNK = 500
+CHUNK = 2000
 
 
 def flush(handle: Handle) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def flush(handle: Handle) -> dict[str, Any]:
     stage = Stage.objects.select_related("project").get(pk=handle.run.target or 0)
     cycle = Cycle.objects.filter(pk=handle.params["cycle"]).first()
     threshold = handle.params["threshold"]
-    labeled = _labeled(handle, stage)
+    labeled = _labeled(handle, stage) if handle.params.get("labeled", True) else 0
     auto = _predicted(handle, stage, cycle, threshold, labeled) if cycle else 0
     return {"labeled": labeled, "auto": auto}
 
@@ -39,7 +39,7 @@ def _labeled_pass(handle: Handle, stage: Stage, before: int) -> int:
     while rows := list(here.filter(shuffle__gt=last)[:CHUNK]):
         with handle.guard():
             ids = [pk for pk, _ in rows]
-            moved += transitions.flush_move(stage=stage, task_ids=ids, by=handle.run.requested_by)
+            moved += transitions.flush_move(stage=stage, task_ids=ids, by=handle.run.requested_by, flush=handle.run.pk)
         last = rows[-1][1]
         handle.progress(before + moved)
     return moved
@@ -55,7 +55,11 @@ def _predicted(handle: Handle, stage: Stage, cycle: Cycle, threshold: float, bef
     while ids := list(found.filter(task_id__gt=last).order_by("task_id").values_list("task_id", flat=True)[:CHUNK]):
         with handle.guard():
             moved += transitions.flush_move(
-                stage=stage, task_ids=ids, by=handle.run.requested_by, auto_labels=auto_labels
+                stage=stage,
+                task_ids=ids,
+                by=handle.run.requested_by,
+                auto_labels=auto_labels,
+                flush=handle.run.pk,
             )
         last = ids[-1]
         handle.progress(before + moved)

@@ -20,6 +20,23 @@ class OnceForm(forms.Form):
         super().__init__(*args, **kwargs)
 
 
+class UuidsField(forms.Field):
+    """Keys of what is marked on a page."""
+
+    widget = forms.MultipleHiddenInput
+    default_error_messages = {"required": "Mark the images first.", "invalid": "Mark the images on the page."}
+
+    def to_python(self, value: Any) -> list[uuid.UUID]:
+        try:
+            return [uuid.UUID(each) for each in (value or [])[:MOST_AT_ONCE]]
+        except ValueError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MarkedForm(OnceForm):
+    tasks = UuidsField()
+
+
 class SendForm(OnceForm):
     size = forms.IntegerField(min_value=1, max_value=MOST_AT_ONCE, label="Images")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.autolabel import flushing, learning, predicting, services
+from apps.autolabel import acceptance, flushing, learning, measuring, predicting, services
 from apps.autolabel.beating import beating
 from apps.autolabel.models import Cycle
 from apps.common.models import Run
@@ -32,6 +32,7 @@ def predict_shard(handle: ShardHandle) -> None:
 
 def close_cycle(handle: Handle) -> dict[str, Any]:
     with beating(handle):
+        measuring.measure(handle)
         result = predicting.close(handle)
     row = Cycle.objects.select_related("stage__project").get(run=handle.run)
     predicting.forget_others(row)
@@ -42,6 +43,10 @@ def close_cycle(handle: Handle) -> dict[str, Any]:
 
 def flush(handle: Handle) -> dict[str, Any]:
     return flushing.flush(handle)
+
+
+def revert(handle: Handle) -> dict[str, Any]:
+    return acceptance.take_back(handle)
 
 
 def score(handle: Handle) -> dict[str, Any]:

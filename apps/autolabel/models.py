@@ -49,6 +49,7 @@ class Cycle(models.Model):
     stage = models.ForeignKey("projects.Stage", models.CASCADE, related_name="cycles")
     run = models.OneToOneField("common.Run", models.SET_NULL, null=True, related_name="cycle")
     number = models.PositiveIntegerField(help_text="From 1.")
+    is_external = models.BooleanField(default=False, help_text="A program outside predicts, by the API.")
     preset = models.CharField(max_length=10, blank=True)
     strategy = models.CharField(max_length=20, default="least-confident")
     model_path = models.CharField(max_length=300, blank=True)
@@ -85,17 +86,18 @@ class Cycle(models.Model):
 class Prediction(models.Model):
     """The boxes a cycle's model predicts for a task; written by COPY, dropped with the cycle's successor."""
 
-    cycle = models.ForeignKey(Cycle, models.CASCADE, related_name="predictions")
+    cycle = models.ForeignKey(Cycle, models.CASCADE, related_name="predictions", db_index=False)
     task = models.ForeignKey("labeling.Task", models.CASCADE, related_name="predictions")
     labels = models.JSONField()
     confidence = models.FloatField()
+    score = models.FloatField(null=True, help_text="An external learner's, before calibration.")
     rank = models.BigIntegerField(null=True, help_text="Order in the queue, least sure first; NULL until ranked.")
     embedding = models.BinaryField(null=True, help_text="float16, for the diverse strategy.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cycle", "task"], name="prediction_once")]
         indexes = [
-            models.Index(fields=["cycle", "rank", "task"], name="prediction_rank"),
+            models.Index(fields=["cycle", "rank", "task"], condition=Q(rank__isnull=False), name="prediction_rank"),
             models.Index(fields=["cycle", "confidence"], name="prediction_confidence"),
         ]
 

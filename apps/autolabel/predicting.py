@@ -97,7 +97,7 @@ def score_arrivals(handle: Handle) -> dict[str, Any]:
     scored = 0
     while True:
         learner = Learner.objects.select_related("current__stage").filter(stage=handle.run.target).first()
-        if learner is None or learner.current is None:
+        if learner is None or learner.current is None or learner.current.is_external:
             return {"scored": scored}
         cycle = learner.current
         tasks = list(_unscored(cycle)[:CHUNK])
@@ -139,23 +139,28 @@ def _predict(
 
 def labels_of(predicted: Predicted, number: int) -> list[dict[str, Any]]:
     """The label JSON of a prediction; the ids differ from cycle to cycle and within an image."""
+    boxes, confidences = np.round(predicted.boxes, 6).tolist(), np.round(predicted.confidences, 4).tolist()
     return [
         {
             "id": f"c{number}-{index}",
-            "category": int(class_id),
-            "bbox": [round(float(part), 6) for part in box],
+            "category": class_id,
+            "bbox": box,
             "source": "model",
-            "confidence": round(float(confidence), 4),
+            "confidence": confidence,
         }
         for index, (box, class_id, confidence) in enumerate(
-            zip(predicted.boxes, predicted.classes, predicted.confidences, strict=True)
+            zip(boxes, predicted.classes.tolist(), confidences, strict=True)
         )
-        if min(round(float(box[2]), 6), round(float(box[3]), 6)) > 0
+        if min(box[2], box[3]) > 0
     ]
 
 
 def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
-    """Write predictions by COPY; one that is there already stays, and so does a task that was deleted meanwhile."""
+    """Write predictions by COPY; one that is there already stays, and so does a task that was deleted meanwhile.
+
+    Embeddings are kept for the one strategy that asks for them: they are a third of a row.
+    """
+    is_diverse = cycle.strategy == "diverse"
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS arriving"
@@ -165,7 +170,8 @@ def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
         with cursor.copy("COPY arriving (task_id, labels, confidence, embedding) FROM STDIN") as copy:
             for row in rows:
                 labels = json.dumps(labels_of(row, cycle.number))
-                copy.write_row((row.key, labels, row.confidence, row.embedding.astype(np.float16).tobytes()))
+                embedding = row.embedding.astype(np.float16).tobytes() if is_diverse else None
+                copy.write_row((row.key, labels, row.confidence, embedding))
         cursor.execute(
             "INSERT INTO autolabel_prediction (cycle_id, task_id, labels, confidence, embedding)"
             " SELECT %s, a.task_id, a.labels, a.confidence, a.embedding FROM arriving a"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -93,16 +94,34 @@ def _parse(cursor: str) -> tuple[int, list[Any]]:
         raise Conflict("This page of the queue does not exist.") from None
 
 
+def in_order(stage: Stage, cycle: Cycle | None, tasks: Sequence[UUID]) -> list[int]:
+    """Those of the tasks that are in the queue, in the order in which they would be sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT t.id FROM labeling_task t {_PREDICTION} WHERE {_WAITING} AND t.uid = ANY(%(tasks)s)"  # noqa: S608
+            f" ORDER BY GREATEST(t.priority, 0) DESC, COALESCE(p.rank, {_LAST_RANK}), t.shuffle, t.id",
+            {"stage": stage.pk, "cycle": cycle.pk if cycle else None, "tasks": list(tasks)},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def draw(stage: Stage, seed: int, limit: int, *, without: Sequence[int] = ()) -> list[int]:
     """Tasks drawn uniformly from the queue but for some, by a hash that differs from draw to draw.
 
-    Drawing in the order of `shuffle` every time would favor tasks that arrived since the last draw.
+    Drawing in the order of `shuffle` every time would favor tasks that arrived since the last draw. Its hash is read
+    from the index alone; so many more are drawn as there are to leave out.
     """
+    by_hash = "ORDER BY hashfloat8extended(t.shuffle, %(seed)s)"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT t.id FROM labeling_task t WHERE {_WAITING} AND t.id <> ALL(%(without)s)"  # noqa: S608
-            " ORDER BY hashint8extended(t.id, %(seed)s), t.id LIMIT %(limit)s",
-            {"stage": stage.pk, "without": list(without), "seed": seed, "limit": limit},
+            f"""
+            WITH drawn AS (
+                SELECT t.shuffle FROM labeling_task t WHERE {_WAITING} {by_hash} LIMIT %(limit)s + %(spare)s
+            )
+            SELECT t.id FROM labeling_task t JOIN drawn ON drawn.shuffle = t.shuffle
+            WHERE {_WAITING} AND t.id <> ALL(%(without)s) {by_hash}, t.id LIMIT %(limit)s
+            """,  # noqa: S608
+            {"stage": stage.pk, "without": list(without), "spare": len(without), "seed": seed, "limit": limit},
         )
         return [row[0] for row in cursor.fetchall()]
 

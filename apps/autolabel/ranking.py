@@ -35,7 +35,7 @@ def ranks_of(cycle: Cycle) -> Ranks:
     ranks = rank(
         cycle.strategy,
         confidence=np.array([row[1] for row in rows]),
-        embeddings=np.array([np.frombuffer(row[3], np.float16) for row in rows], np.float32),
+        embeddings=np.array([np.frombuffer(row[3] or b"", np.float16) for row in rows], np.float32),
         shuffle=np.array([row[2] for row in rows]),
         batch_size=int(option(cycle.stage, "batch_size")),
         class_counts=_class_counts([row[4] or [] for row in rows], class_ids(cycle.stage)),

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.autolabel import queue
+from apps.autolabel import external, queue
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
 from apps.autolabel.state import active_run, flushable, learner_of, option, training_set
 from apps.common import runs
@@ -19,6 +19,7 @@ from apps.common.models import Run, RunStatus
 from apps.labeling import transitions
 from apps.labeling.arrivals import Arrival
 from apps.labeling.models import Batch, Task
+from apps.projects.bricks import EXTERNAL
 from apps.projects.models import Project, Stage
 
 MINIMUM_AUDITS = 3
@@ -36,18 +37,18 @@ def send_batch(stage: Stage, *, size: int, by: User | None, key: uuid.UUID | Non
         raise Conflict("A batch has at least one image.")
     key = key or uuid.uuid4()
     with transaction.atomic():
-        current = _locked(stage).current
+        current = locked(stage).current
         if earlier := Batch.objects.filter(stage=stage, key=key).first():
             return earlier
-        _require_open(stage)
+        require_open(stage)
         ranked = [place.task_id for place in queue.top(stage, current, size)]
         if not ranked:
             raise Conflict("The queue is empty: there is nothing to send.")
-        batch = _new_batch(stage, by, key)
+        batch = new_batch(stage, by, key)
         audits = _audits(stage, batch, ranked) if current else []
         held_out = [] if current else _held_out(stage, ranked)
         order = _mixed(ranked, audits, batch)
-        _send(batch, order, by=by, current=current, audits=audits, held_out=held_out)
+        send_tasks(batch, order, by=by, current=current, audits=audits, held_out=held_out)
     return batch
 
 
@@ -57,40 +58,40 @@ def check_first(
     """Send tasks drawn uniformly from exactly what a flush would auto-label, to be labeled blind before it."""
     key = key or uuid.uuid4()
     with transaction.atomic():
-        current = _locked(stage).current
+        current = locked(stage).current
         if earlier := FlushCheck.objects.filter(batch__stage=stage, batch__key=key).first():
             return earlier
-        _require_open(stage)
+        require_open(stage)
         if current is None:
             raise Conflict("There are no auto-labels to check before the first cycle has ended.")
         population = flushable(stage, current, threshold).auto
-        batch = _new_batch(stage, by, key)
+        batch = new_batch(stage, by, key)
         drawn = queue.draw_flushable(stage, current, threshold, batch.pk, size)
         if not drawn:
             raise Conflict(f"No image in the queue has a confidence of {threshold:.0%} or more.")
         check = FlushCheck.objects.create(
             stage=stage, batch=batch, cycle=current, threshold=threshold, population=population, by=by
         )
-        _send(batch, drawn, by=by, current=current, audits=drawn, held_out=[])
+        send_tasks(batch, drawn, by=by, current=current, audits=drawn, held_out=[])
     return check
 
 
 def recall(batch: Batch, *, by: User | None) -> int:
     """The unlabeled rest of a batch returns to the queue; how many images that are."""
     with transaction.atomic():
-        learner = _locked(batch.stage)
+        learner = locked(batch.stage)
         recalled = transitions.recall(batch=batch, by=by)
         if learner.current:
             request_scores(batch.stage)
     return recalled
 
 
-def _new_batch(stage: Stage, by: User | None, key: uuid.UUID) -> Batch:
+def new_batch(stage: Stage, by: User | None, key: uuid.UUID) -> Batch:
     number = (Batch.objects.filter(stage=stage).aggregate(last=Max("number"))["last"] or 0) + 1
     return Batch.objects.create(stage=stage, number=number, size=0, by=by, key=key)
 
 
-def _send(
+def send_tasks(
     batch: Batch, order: list[int], *, by: User | None, current: Cycle | None, audits: list[int], held_out: list[int]
 ) -> None:
     sent = transitions.send(
@@ -139,10 +140,10 @@ def trigger_cycle(stage: Stage, *, by: User | None, key: uuid.UUID | None = None
     """Train on the training set, predict the queue and reorder it; `again` confirms that nothing new is labeled."""
     key = key or uuid.uuid4()
     with transaction.atomic():
-        learner = _locked(stage)
-        if earlier := _asked(stage, key):
+        learner = locked(stage)
+        if earlier := asked(stage, key):
             return Cycle.objects.get(run=earlier)
-        _require_ready(stage)
+        require_ready(stage)
         labeled = training_set(stage, learner.current)
         if labeled.reason:
             raise Conflict(labeled.reason, missing=labeled.missing)
@@ -151,13 +152,30 @@ def trigger_cycle(stage: Stage, *, by: User | None, key: uuid.UUID | None = None
         run = runs.create(
             organization=stage.project.organization, kind=CYCLE, target=stage.pk, requested_by=by, phase="Waiting"
         )
-        _hold(stage, run, key)
+        hold(stage, run, key)
         number = (Cycle.objects.filter(stage=stage).aggregate(last=Max("number"))["last"] or 0) + 1
-        cycle = Cycle.objects.create(
-            stage=stage, run=run, number=number, preset=option(stage, "preset"), strategy=option(stage, "strategy")
-        )
-        runs.enqueue(run)
+        cycle = _new_cycle(stage, run, number)
+        if cycle.is_external:
+            external.open_cycle(cycle)
+        else:
+            runs.enqueue(run)
     return cycle
+
+
+def _new_cycle(stage: Stage, run: Run, number: int) -> Cycle:
+    is_external = option(stage, "learner") == EXTERNAL
+    strategy = option(stage, "strategy")
+    # Diversity is measured by embeddings, which only the built-in learner makes.
+    if is_external and strategy == "diverse":
+        strategy = "least-confident"
+    return Cycle.objects.create(
+        stage=stage,
+        run=run,
+        number=number,
+        is_external=is_external,
+        preset="" if is_external else option(stage, "preset"),
+        strategy=strategy,
+    )
 
 
 def cancel(stage: Stage, *, by: User | None) -> Run:
@@ -171,32 +189,38 @@ def cancel(stage: Stage, *, by: User | None) -> Run:
 # Flush.
 
 
-def flush(stage: Stage, *, threshold: float = 0.0, by: User | None, key: uuid.UUID | None = None) -> Run:
-    """Send what is labeled, and auto-labels at or above the threshold, to the output, in a job."""
+def flush(
+    stage: Stage, *, threshold: float = 0.0, by: User | None, key: uuid.UUID | None = None, labeled: bool = True
+) -> Run:
+    """Send what is labeled, and auto-labels at or above the threshold, to the output, in a job.
+
+    Without `labeled` only the auto-labels go: they are accepted in bulk.
+    """
     if not 0 <= threshold <= 1:
         raise Conflict("The threshold is a confidence from 0 to 1.")
     key = key or uuid.uuid4()
     with transaction.atomic():
-        current = _locked(stage).current
-        if earlier := _asked(stage, key):
+        current = locked(stage).current
+        if earlier := asked(stage, key):
             return earlier
-        _require_ready(stage)
+        require_ready(stage)
         found = flushable(stage, current, threshold)
-        if not found.total:
+        total = found.total if labeled else found.auto
+        if not total:
             raise Conflict("Nothing can be flushed: no image here is labeled or predicted at this threshold.")
         run = runs.create(
             organization=stage.project.organization,
             kind=FLUSH,
             target=stage.pk,
-            params={"threshold": threshold, "cycle": current.pk if current else None},
+            params={"threshold": threshold, "cycle": current.pk if current else None, "labeled": labeled},
             requested_by=by,
-            total=found.total,
+            total=total,
             phase="Waiting",
         )
-        _hold(stage, run, key)
+        hold(stage, run, key)
         audit.record(
             stage.project.organization, by, "flushed", f"{stage.project.name} / {stage.name}",
-            threshold=threshold, labeled=found.labeled, auto_labels=found.auto,
+            threshold=threshold, labeled=found.labeled if labeled else 0, auto_labels=found.auto,
         )  # fmt: skip
         runs.enqueue(run)
     return run
@@ -206,7 +230,12 @@ def flush(stage: Stage, *, threshold: float = 0.0, by: User | None, key: uuid.UU
 
 
 def request_scores(stage: Stage) -> None:
-    """Have tasks without a prediction scored by the current model; a run that waits already will see them."""
+    """Have tasks without a prediction scored by the current model; a run that waits already will see them.
+
+    What an external learner has not seen waits for it to ask.
+    """
+    if Learner.objects.filter(stage=stage, current__is_external=True).exists():
+        return
     waiting = Run.objects.filter(kind=SCORE, target=stage.pk, status=RunStatus.QUEUED)
     if not waiting.exists():
         runs.enqueue(runs.create(organization=stage.project.organization, kind=SCORE, target=stage.pk))
@@ -228,7 +257,7 @@ def learned_from(task: Task) -> str:
 # What the actions share.
 
 
-def _locked(stage: Stage) -> Learner:
+def locked(stage: Stage) -> Learner:
     """The learner, locked: the stage's actions take turns.
 
     `current` is read by a statement of its own: joined to the lock, it would be looked for as it was before the wait,
@@ -238,24 +267,24 @@ def _locked(stage: Stage) -> Learner:
     return Learner.objects.select_for_update().get(stage=stage)
 
 
-def _asked(stage: Stage, key: uuid.UUID) -> Run | None:
+def asked(stage: Stage, key: uuid.UUID) -> Run | None:
     """The run that an earlier submit of the same form has started."""
     found = StageRun.objects.select_related("run").filter(stage=stage, key=key).first()
     return found.run if found else None
 
 
-def _require_open(stage: Stage) -> None:
+def require_open(stage: Stage) -> None:
     if stage.project.status != Project.Status.READY:
         raise Conflict(f"The project is {stage.project.get_status_display().lower()}.")
 
 
-def _require_ready(stage: Stage) -> None:
-    _require_open(stage)
+def require_ready(stage: Stage) -> None:
+    require_open(stage)
     if running := active_run(stage):
         raise Conflict(f"A {running.kind} is running in this stage. Wait for it or cancel it.", run=running.pk)
 
 
-def _hold(stage: Stage, run: Run, key: uuid.UUID) -> None:
+def hold(stage: Stage, run: Run, key: uuid.UUID) -> None:
     try:
         with transaction.atomic():
             StageRun.objects.create(stage=stage, run=run, key=key)
@@ -271,14 +300,16 @@ def let_go(run: Run) -> None:
 def take_again(run: Run) -> None:
     """A failed or canceled run begins again, if the stage is free and nothing newer has run since."""
     held = StageRun.objects.select_related("stage__project").get(run=run)
-    learner = _locked(held.stage)
-    _require_ready(held.stage)
+    learner = locked(held.stage)
+    require_ready(held.stage)
     cycle = Cycle.objects.filter(run=run).first()
     if cycle and learner.current and learner.current.number > cycle.number:
         raise Conflict(f"Cycle {learner.current.number} has ended since. Trigger a new one.")
-    if not cycle and run.params["cycle"] != learner.current_id:
+    if run.kind == FLUSH and run.params["cycle"] != learner.current_id:
         raise Conflict("Another cycle has ended since: its predictions are others. Flush anew.")
     StageRun.objects.filter(run=run).update(is_active=True)
     if cycle:
         Prediction.objects.filter(cycle=cycle).delete()
         Cycle.objects.filter(pk=cycle.pk).update(model_path="", checkpoint_path="", calibration=None, ended_at=None)
+        if cycle.is_external:
+            external.open_cycle(cycle)

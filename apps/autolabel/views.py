@@ -13,9 +13,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import Can
-from apps.autolabel import dashboard, files, queue, services, state
-from apps.autolabel.forms import CheckForm, FlushForm, PageForm, SendForm, ThresholdForm, TriggerForm
-from apps.autolabel.models import Cycle, FlushCheck, Prediction, Unreadable
+from apps.autolabel import bundle, dashboard, files, pictures, services, state, worth
+from apps.autolabel.forms import CheckForm, FlushForm, SendForm, ThresholdForm, TriggerForm
+from apps.autolabel.models import Cycle, FlushCheck, Unreadable
 from apps.common.http import Conflict, HtmxRequest, is_fragment, page_by_key
 from apps.labeling.models import Batch, Task
 from apps.projects.bricks import LEARNING
@@ -23,26 +23,28 @@ from apps.projects.models import Stage
 from apps.projects.pages import frame, stage_of
 
 A_PAGE = 50
+SURE_ENOUGH = 0.9
+"""Expected agreement that the figures of work to go, and the threshold that the histogram, begin with."""
 BATCHES_SHOWN = 20
 UNREADABLE_SHOWN = 50
 
 
-def _stage(request: HtmxRequest, org: str, pk: int, name: str) -> Stage:
+def learning_stage(request: HtmxRequest, org: str, pk: int, name: str) -> Stage:
     stage = stage_of(request, org, pk, name, Can.RUN_LEARNING)
     if stage.brick != LEARNING:
         raise Http404("Not an active-learning stage.")
     return stage
 
 
-def _page(request: HtmxRequest, stage: Stage, section: str, status: int = 200, **more: Any) -> HttpResponse:
-    context = frame(request, stage.project, "stages", stage) | {"section": section} | more
-    name = f"_{section}" if is_fragment(request) else section
-    return render(request, f"autolabel/{name}.html", context, status=status)
+def section(request: HtmxRequest, stage: Stage, name: str, status: int = 200, **more: Any) -> HttpResponse:
+    """One of the stage's three pages, or the fragment that is the middle of it."""
+    context = frame(request, stage.project, "stages", stage) | {"section": name} | more
+    return render(request, f"autolabel/{'_' if is_fragment(request) else ''}{name}.html", context, status=status)
 
 
 @require_GET
 def overview(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    return _overview(request, _stage(request, org, pk, name))
+    return _overview(request, learning_stage(request, org, pk, name))
 
 
 def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Form) -> HttpResponse:
@@ -55,10 +57,13 @@ def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Fo
         "flush_form": FlushForm(initial={"threshold": 0}),
         "check_form": CheckForm(initial={"threshold": 0, "size": 30}),
         "preview": dashboard.preview(stage, 0.0),
-        "savings": dashboard.savings(stage, found.labeled, found.total),
+        "work": worth.work(stage, labeled=found.labeled, total=found.total, levels=found.levels, wanted=SURE_ENOUGH),
+        "precision": worth.precision(stage, found.current),
+        "worst": pictures.worst(stage) if found.current else [],
+        "drawn": dashboard.preview(stage, SURE_ENOUGH, drawn=True) if found.current else None,
         "checks": [(check, state.check_result(check)) for check in _checks(stage)],
     }
-    return _page(request, stage, "overview", status=status, **(context | forms))
+    return section(request, stage, "overview", status=status, **(context | forms))
 
 
 def _checks(stage: Stage) -> list[FlushCheck]:
@@ -66,31 +71,9 @@ def _checks(stage: Stage) -> list[FlushCheck]:
 
 
 @require_GET
-def queued(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    """The queue in the order in which it is sent."""
-    stage = _stage(request, org, pk, name)
-    form = PageForm(request.GET)
-    before: dict[str, Any] = form.cleaned_data if form.is_valid() else {"after": "", "shown": 0}
-    current = state.learner_of(stage).current
-    places = queue.top(stage, current, A_PAGE + 1, before["after"])
-    ids = [place.task_id for place in places[:A_PAGE]]
-    tasks = Task.objects.select_related("datapoint").in_bulk(ids)
-    predictions = (
-        {row.task_id: row for row in Prediction.objects.filter(cycle=current, task__in=ids)} if current else {}
-    )
-    shown = before["shown"] or 0
-    rows = [(shown + n, tasks[pk], predictions.get(pk)) for n, pk in enumerate(ids, 1) if pk in tasks]
-    following = places[A_PAGE - 1].cursor if len(places) > A_PAGE else ""
-    return _page(
-        request, stage, "queue", rows=rows, current=current, after=before["after"], following=following,
-        shown=shown + len(rows), size=queue.size(stage),
-    )  # fmt: skip
-
-
-@require_GET
 def training(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
     """The training set, batches and cycles."""
-    stage = _stage(request, org, pk, name)
+    stage = learning_stage(request, org, pk, name)
     tasks = Task.objects.filter(project=stage.project, in_training_set=True, annotation__isnull=False)
     tasks = tasks.select_related("datapoint", "annotation__author", "batch")
     page = page_by_key(tasks, ("-annotation_id",), request.GET.get("after", ""), A_PAGE, request.GET.get("before", ""))
@@ -104,36 +87,50 @@ def training(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse
         "batches": state.batches(stage)[:BATCHES_SHOWN],
         "unreadable": Unreadable.objects.filter(cycle=current).select_related("task__datapoint")[:UNREADABLE_SHOWN],
     }
-    return _page(request, stage, "training", **context)
+    return section(request, stage, "training", **context)
 
 
 @require_GET
 def preview(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
     """What a flush at the threshold of the slider would send."""
-    stage = _stage(request, org, pk, name)
+    stage = learning_stage(request, org, pk, name)
     form = ThresholdForm(request.GET)
     if not form.is_valid():
         return render(request, "autolabel/_preview_error.html", {"form": form}, status=422)
-    found = dashboard.preview(stage, form.cleaned_data["threshold"])
+    drawn = "drawn" in request.GET
+    found = dashboard.preview(stage, form.cleaned_data["threshold"], drawn=drawn)
     return render(request, "autolabel/_preview.html", {"preview": found, "stage": stage})
 
 
 @require_GET
 def model(request: HtmxRequest, org: str, pk: int, name: str, number: int) -> FileResponse:
     """The ONNX file of a cycle."""
-    cycle = get_object_or_404(Cycle, stage=_stage(request, org, pk, name), number=number)
+    cycle = _with_model(learning_stage(request, org, pk, name), number)
+    path = files.path_of(cycle.model_path)
+    return FileResponse(path.open("rb"), as_attachment=True, filename=f"cycle-{cycle.number}.onnx")
+
+
+@require_GET
+def model_bundle(request: HtmxRequest, org: str, pk: int, name: str, number: int) -> FileResponse:
+    """The same with its classes and a script that runs it."""
+    cycle = _with_model(learning_stage(request, org, pk, name), number)
+    return FileResponse(bundle.bundle(cycle), as_attachment=True, filename=f"cycle-{cycle.number}.zip")
+
+
+def _with_model(stage: Stage, number: int) -> Cycle:
+    cycle = get_object_or_404(Cycle.objects.select_related("stage"), stage=stage, number=number)
+    if not cycle.model_path:
+        raise Http404("This cycle has no model.")
     try:
-        path = files.path_of(cycle.model_path) if cycle.model_path else None
+        files.path_of(cycle.model_path)
     except files.Missing as error:
         raise Http404(str(error)) from error
-    if path is None:
-        raise Http404("This cycle has no model.")
-    return FileResponse(path.open("rb"), as_attachment=True, filename=f"cycle-{cycle.number}.onnx")
+    return cycle
 
 
 @require_POST
 def send(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    stage, form = _stage(request, org, pk, name), SendForm(request.POST)
+    stage, form = learning_stage(request, org, pk, name), SendForm(request.POST)
     if not form.is_valid():
         return _overview(request, stage, 422, send_form=form)
 
@@ -147,7 +144,7 @@ def send(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
 
 @require_POST
 def trigger(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    stage, form = _stage(request, org, pk, name), TriggerForm(request.POST)
+    stage, form = learning_stage(request, org, pk, name), TriggerForm(request.POST)
 
     def act(again: bool, key: UUID) -> str:
         cycle = services.trigger_cycle(stage, by=request.user, key=key, again=again)
@@ -158,7 +155,7 @@ def trigger(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
 
 @require_POST
 def flush(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    stage, form = _stage(request, org, pk, name), FlushForm(request.POST)
+    stage, form = learning_stage(request, org, pk, name), FlushForm(request.POST)
 
     def act(threshold: float, key: UUID) -> str:
         services.flush(stage, threshold=threshold, by=request.user, key=key)
@@ -169,7 +166,7 @@ def flush(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
 
 @require_POST
 def check(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
-    stage, form = _stage(request, org, pk, name), CheckForm(request.POST)
+    stage, form = learning_stage(request, org, pk, name), CheckForm(request.POST)
 
     def act(threshold: float, size: int, key: UUID) -> str:
         found = services.check_first(stage, threshold=threshold, size=size, by=request.user, key=key)
@@ -180,7 +177,7 @@ def check(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
 
 @require_POST
 def recall(request: HtmxRequest, org: str, pk: int, name: str, number: int) -> HttpResponse:
-    stage = _stage(request, org, pk, name)
+    stage = learning_stage(request, org, pk, name)
     batch = get_object_or_404(Batch.objects.select_related("stage__project__organization"), stage=stage, number=number)
     recalled = services.recall(batch, by=request.user)
     messages.success(request, f"{recalled} images of batch {number} are back in the queue.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -12,6 +12,7 @@ from apps.labeling.models import Annotation, Prelabel, Task, TaskEvent
 from apps.projects.models import Project
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.models import Taxonomy
+from apps.warehouse.models import Datapoint
 
 VERBS = {
     "created": "Task created",
@@ -32,6 +33,7 @@ VERBS = {
     "sent": "Sent to be labeled",
     "recalled": "Recalled to the queue",
     "flushed": "Flushed",
+    "reverted": "Auto-label taken back",
     "moved": "Sent to another stage",
 }
 
@@ -70,16 +72,21 @@ def history(task: Task) -> list[TaskEvent]:
 def layers(task: Task, event: TaskEvent | None) -> list[dict[str, Any]]:
     """What is drawn over the image: the labels of an event, else the current ones; and the frozen prediction."""
     said: Annotation | None = event.annotation if event is not None else task.annotation
-    drawn = [] if said is None else _boxes(task, said.labels, "predicted" if said.source == "model" else "")
+    palette = palette_of(task.project_id)
+    drawn = []
+    if said is not None:
+        drawn = boxes_on(task.datapoint, said.labels, palette, "predicted" if said.source == "model" else "")
     frozen = Prelabel.objects.filter(task=task).first()
     if frozen is not None:
-        drawn += _boxes(task, frozen.labels, "predicted prelabel")
+        drawn += boxes_on(task.datapoint, frozen.labels, palette, "predicted prelabel")
     return drawn
 
 
-def _boxes(task: Task, labels: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    palette = _palette(task)
-    width, height = task.datapoint.width or 1000, task.datapoint.height or 1000
+def boxes_on(
+    datapoint: Datapoint, labels: Sequence[Mapping[str, Any]], palette: Mapping[int, Any], kind: str = ""
+) -> list[dict[str, Any]]:
+    """Labels as rectangles in the pixels of the image, each with its category."""
+    width, height = datapoint.width or 1000, datapoint.height or 1000
     boxes = []
     for label in labels:
         x, y, w, h = label["bbox"]
@@ -88,6 +95,7 @@ def _boxes(task: Task, labels: list[dict[str, Any]], kind: str) -> list[dict[str
     return boxes
 
 
-def _palette(task: Task) -> dict[int, Any]:
-    used = Taxonomy.objects.filter(stages__project=task.project_id).order_by("-version").first()
+def palette_of(project_id: int) -> dict[int, Any]:
+    """The project's categories by class id, as pages draw them."""
+    used = Taxonomy.objects.filter(stages__project=project_id).order_by("-version").first()
     return {entry["id"]: entry for entry in taxonomies.palette(used)} if used else {}

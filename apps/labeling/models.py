@@ -50,7 +50,7 @@ class Task(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     project = models.ForeignKey("projects.Project", models.CASCADE, related_name="tasks", db_index=False)
-    datapoint = models.ForeignKey("warehouse.Datapoint", models.PROTECT, related_name="tasks")
+    datapoint = models.ForeignKey("warehouse.Datapoint", models.PROTECT, related_name="tasks", db_index=False)
     stage = models.ForeignKey("projects.Stage", models.PROTECT, related_name="tasks", db_index=False)
     state = models.CharField(max_length=11, choices=TaskState.choices, default=TaskState.WAITING)
     assignee = models.ForeignKey(
@@ -76,7 +76,7 @@ class Task(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "datapoint"], name="task_once"),
+            models.UniqueConstraint(fields=["datapoint", "project"], name="task_once"),
             models.CheckConstraint(condition=models.Q(state__in=TaskState.values), name="task_state"),
             models.CheckConstraint(
                 condition=~models.Q(state__in=["assigned", "in_progress"])

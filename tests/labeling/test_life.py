@@ -1,6 +1,7 @@
 """Tasks pushed through a whole project in random order from several hands at once: none lost, none doubled.
 
-Submits, saves, skips, problems, releases, reviews, sends, recalls, cycles, flushes and flushes whose worker is gone.
+Submits, saves, skips, problems, releases, reviews, sends, recalls, cycles, flushes, flushes that are taken back and
+flushes whose worker is gone.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import Organization, User
-from apps.autolabel import services
+from apps.autolabel import acceptance, services
 from apps.autolabel.models import Cycle, Prediction, StageRun
 from apps.autolabel.state import learner_of
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.jobs import execute
-from apps.common.models import Run, RunStatus
+from apps.common.models import ACTIVE, Run, RunStatus
 from apps.labeling import transitions
 from apps.labeling.models import Annotation, Batch, Task, TaskEvent, TaskState
 from apps.labeling.selection import opening, take_next
@@ -58,6 +59,7 @@ class Hand:
             (self.recall, 1),
             (self.cycle, 1),
             (self.flush, 2),
+            (self.take_back, 2),
             (self.lose_a_worker, 1),
             (self.feed, 1),
         ]
@@ -123,7 +125,7 @@ class Hand:
     def cycle(self) -> None:
         """What a cycle leaves behind: predictions of the queue, and one update that makes them current."""
         with transaction.atomic():
-            learner = services._locked(self.learning)
+            learner = services.locked(self.learning)
             number = learner.current.number + 1 if learner.current else 1
             cycle = Cycle.objects.create(stage=self.learning, number=number, ended_at=timezone.now())
             waiting = Task.objects.filter(stage=self.learning, state=TaskState.WAITING).values_list("pk", flat=True)
@@ -138,6 +140,12 @@ class Hand:
     def flush(self) -> None:
         run = services.flush(self.learning, threshold=self.dice.choice([0.0, 0.5, 0.9]), by=self.user)
         execute(run.pk)
+
+    def take_back(self) -> None:
+        """The auto-labels of some flush."""
+        flushed = Run.objects.filter(kind="flush", status=RunStatus.DONE).order_by("?").first()
+        if flushed:
+            execute(acceptance.revert(flushed, self.learning, by=self.user).pk)
 
     def lose_a_worker(self) -> None:
         """A flush whose worker is taken for dead at work: two attempts run at once, only the later may write."""
@@ -201,7 +209,7 @@ def check_everything(plant: Plant, total: int) -> None:
         if task.uid in ended:
             _check_provenance(task, entries[task.uid])
     assert not StageRun.objects.filter(is_active=True).exists()
-    assert not Run.objects.filter(kind="flush", status__in=[RunStatus.QUEUED, RunStatus.RUNNING]).exists()
+    assert not Run.objects.filter(kind__in=["flush", "revert"], status__in=ACTIVE).exists()
 
 
 def _check_history(task: Task) -> None:

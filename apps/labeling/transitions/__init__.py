@@ -2,7 +2,6 @@
 
 from apps.labeling.transitions.creation import Chunk, create_labeled_tasks, create_tasks
 from apps.labeling.transitions.many import (
-    Source,
     assign,
     flush_move,
     move_to,
@@ -13,7 +12,9 @@ from apps.labeling.transitions.many import (
     renew_leases,
     send,
     set_priority,
+    unflush,
 )
+from apps.labeling.transitions.moves import Source
 from apps.labeling.transitions.one import (
     accept,
     reject,
@@ -50,4 +51,5 @@ __all__ = [
     "skip",
     "submit",
     "submit_remote",
+    "unflush",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,19 +16,12 @@ from apps.accounts.models import User
 from apps.common.http import Conflict
 from apps.labeling.models import OPEN_STATES, Batch, Prelabel, Task, TaskState
 from apps.labeling.transitions import moves
+from apps.labeling.transitions.moves import Source
 from apps.labeling.transitions.shared import HELD_STATES, lease_end, pipeline_of, withdraw_entries
 from apps.projects.models import Stage
 from apps.projects.pipelines import brick_of
 
 WORKED_BY_PEOPLE = ("manual-labeling", "expert-review")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A SELECT of (task_id, labels, confidence, cycle) from which boxes are copied set-wise."""
-
-    sql: str
-    params: Sequence[Any] = ()
 
 
 def assign(*, stage: Stage, task_ids: Sequence[int], user: User, at: datetime) -> None:
@@ -164,24 +156,69 @@ def recall(*, batch: Batch, by: User | None) -> int:
 
 
 def flush_move(
-    *, stage: Stage, task_ids: Sequence[int], by: User | None, auto_labels: Source | None = None, port: str = "flush"
+    *,
+    stage: Stage,
+    task_ids: Sequence[int],
+    by: User | None,
+    auto_labels: Source | None = None,
+    port: str = "flush",
+    flush: int | None = None,
 ) -> int:
     """Send these tasks out of the flush port: labeled ones with their annotation, waiting ones with an auto-label.
 
-    A waiting task for which `auto_labels` has nothing stays. One call is one transaction.
+    A waiting task for which `auto_labels` has nothing stays. One call is one transaction. The events name the flush,
+    by which `unflush` finds them.
     """
     with transaction.atomic():
         ids = moves.lock(stage.pk, task_ids, [TaskState.WAITING, TaskState.DONE])
-        _label_automatically(stage, ids, auto_labels)
-        ready = [
-            row[0]
-            for row in moves.fetch(
-                "SELECT id FROM labeling_task WHERE id = ANY(%s) AND annotation_id IS NOT NULL ORDER BY id", [ids]
-            )
-        ]
-        stages = pipeline_of(stage.project_id)
-        moves.travel(stages=stages, origin=stage, port=port, task_ids=ready, verb="flushed", by=by.pk if by else None)
-    return len(ready)
+        way: dict[str, Any] = {
+            "stages": pipeline_of(stage.project_id), "origin": stage, "port": port, "verb": "flushed",
+            "by": by.pk if by else None, "detail": {"flush": flush} if flush else None,
+        }  # fmt: skip
+        moved = moves.travel(task_ids=ids, auto_labels=auto_labels, **way) if auto_labels else 0
+        if moved < len(ids):
+            moved += moves.travel(task_ids=_labeled(stage, ids), **way)
+    return moved
+
+
+def _labeled(stage: Stage, task_ids: Sequence[int]) -> list[int]:
+    """Those of the locked tasks that are still here and carry labels."""
+    rows = moves.fetch(
+        "SELECT id FROM labeling_task WHERE id = ANY(%s) AND stage_id = %s AND annotation_id IS NOT NULL ORDER BY id",
+        [list(task_ids), stage.pk],
+    )
+    return [row[0] for row in rows]
+
+
+def unflush(*, stage: Stage, task_ids: Sequence[int], flush: int, by: User | None) -> int:
+    """Tasks that a flush sent with an auto-label return, if nothing was done with them since; how many."""
+    with transaction.atomic():
+        moves.execute("SELECT id FROM labeling_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(task_ids)])
+        untouched = moves.fetch(
+            """
+            SELECT t.id, s.name FROM labeling_task t
+            JOIN labeling_annotation a ON a.id = t.annotation_id AND a.source = 'model'
+            JOIN projects_stage s ON s.id = t.stage_id
+            CROSS JOIN LATERAL (
+                SELECT verb, detail FROM labeling_taskevent WHERE task_id = t.id ORDER BY id DESC LIMIT 1
+            ) last
+            WHERE t.id = ANY(%s) AND t.stage_id <> %s AND last.verb = 'flushed' AND last.detail->'flush' = to_jsonb(%s)
+            """,
+            [list(task_ids), stage.pk, flush],
+        )
+        ids = [row[0] for row in untouched]
+        withdraw_entries(ids)
+        moves.execute(
+            """
+            UPDATE labeling_task t SET annotation_id = (
+                SELECT max(a.id) FROM labeling_annotation a WHERE a.task_id = t.id AND a.id < t.annotation_id
+            ) WHERE t.id = ANY(%s)
+            """,
+            [ids],
+        )
+        for name, members in _by_stage([(pk, name) for pk, name in untouched]).items():
+            moves.put(stage=stage, task_ids=members, verb="reverted", by=by.pk if by else None, origin=name)
+    return len(ids)
 
 
 def move_to(*, task_ids: Sequence[UUID], stage: Stage, by: User) -> int:
@@ -245,22 +282,3 @@ def _freeze(task_ids: Sequence[int], prelabels: Source | None) -> None:
             """,  # noqa: S608
             [*prelabels.params, list(task_ids)],
         )
-
-
-def _label_automatically(stage: Stage, task_ids: Sequence[int], auto_labels: Source | None) -> None:
-    """The prediction becomes the annotation of waiting tasks, with confidence and cycle."""
-    if auto_labels is None:
-        return
-    moves.execute(
-        f"""
-        WITH said AS (
-            INSERT INTO labeling_annotation (task_id, stage_id, labels, source, seconds, confidence, cycle, at)
-            SELECT p.task_id, %s, p.labels, 'model', 0, p.confidence, p.cycle, now() FROM ({auto_labels.sql}) p
-            JOIN labeling_task t ON t.id = p.task_id AND t.state = 'waiting'
-            WHERE p.task_id = ANY(%s)
-            RETURNING id, task_id
-        )
-        UPDATE labeling_task t SET annotation_id = said.id FROM said WHERE t.id = said.task_id
-        """,  # noqa: S608
-        [stage.pk, *auto_labels.params, list(task_ids)],
-    )

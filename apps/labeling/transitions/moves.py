@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -13,6 +14,14 @@ from apps.projects.models import Stage
 from apps.projects.pipelines import Draw, Route, brick_of, routes, share_sql
 
 EVENT_COLUMNS = "task_id, verb, actor_id, from_stage, to_stage, path, annotation_id, detail, at"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A SELECT of (task_id, labels, confidence, cycle) from which boxes are copied set-wise."""
+
+    sql: str
+    params: Sequence[Any] = ()
 
 
 def fetch(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -46,12 +55,15 @@ def drawn(draws: Sequence[Draw], column: str) -> tuple[str, list[Any]]:
     return sql, params
 
 
-def state_on_arrival(stage: Stage) -> tuple[str, str]:
-    """SQL of the state and of in_training_set that a task of alias `t` gets where it comes to rest."""
+def state_on_arrival(stage: Stage, *, by_model: bool = False) -> tuple[str, str]:
+    """SQL of the state and of in_training_set that a task of alias `t` gets where it comes to rest.
+
+    What comes with labels of the model is not labeled yet in the eyes of a stage that learns.
+    """
     brick = brick_of(stage)
     if brick.is_end:
         return "'done'", "t.in_training_set"
-    if not brick.learns:
+    if not brick.learns or by_model:
         return "'waiting'", "t.in_training_set"
     said = "EXISTS (SELECT 1 FROM labeling_annotation a WHERE a.id = t.annotation_id AND a.source <> 'model')"
     return f"CASE WHEN {said} THEN 'done' ELSE 'waiting' END", f"t.in_training_set OR {said}"
@@ -67,15 +79,19 @@ def travel(
     by: int | None,
     reserved_for: int | None = None,
     detail: dict[str, Any] | None = None,
-) -> list[Route]:
-    """Move locked tasks out of a port to where they come to rest; the ways that were taken."""
-    taken = []
+    auto_labels: Source | None = None,
+) -> int:
+    """Move locked tasks out of a port to where they come to rest; how many moved.
+
+    With `auto_labels` those that it has labels for move, which become their annotation.
+    """
+    moved = 0
     for way in routes(stages, origin, port):
-        moved = _along(way, origin, task_ids, verb, by, reserved_for, detail or {})
-        if moved:
-            taken.append(way)
-            arrived(Arrival(way.stage, way.port, moved, by))
-    return taken
+        gone = _along(way, origin, task_ids, verb, by, reserved_for, detail or {}, auto_labels)
+        if gone:
+            moved += len(gone)
+            arrived(Arrival(way.stage, way.port, gone, by))
+    return moved
 
 
 def _along(
@@ -86,27 +102,48 @@ def _along(
     by: int | None,
     reserved_for: int | None,
     detail: dict[str, Any],
+    auto_labels: Source | None,
 ) -> list[int]:
-    state, training = state_on_arrival(way.stage)
+    """One statement: a task that gets its labels and its place in two would be written twice, with all its indexes."""
+    state, training = state_on_arrival(way.stage, by_model=auto_labels is not None)
     condition, draws = drawn(way.draws, "t.datapoint_id")
+    here = f"t.id = ANY(%s) AND t.stage_id = %s{condition}"
+    chosen = [list(task_ids), origin.pk, *draws]
+    said, said_params, labeled, which = "", [], "", here
+    if auto_labels:
+        said, said_params = _said_by_model(auto_labels, origin, here, chosen)
+        labeled, which, chosen = ", annotation_id = said.id FROM said", "t.id = said.task_id", []
     rows = fetch(
         f"""
-        WITH moved AS (
+        WITH {said} moved AS (
             UPDATE labeling_task t
             SET stage_id = %s, state = {state}, in_training_set = {training}, assignee_id = NULL,
                 leased_until = NULL, reserved_for_id = %s, revision = t.revision + 1,
-                priority = GREATEST(t.priority, 0), arrived_at = now()
-            WHERE t.id = ANY(%s) AND t.stage_id = %s{condition}
+                priority = GREATEST(t.priority, 0), arrived_at = now(){labeled}
+            WHERE {which}
             RETURNING t.id, t.annotation_id
         )
         INSERT INTO labeling_taskevent ({EVENT_COLUMNS})
         SELECT id, %s, %s, %s, %s, %s, annotation_id, %s, now() FROM moved
         RETURNING task_id
         """,  # noqa: S608
-        [way.stage.pk, reserved_for, list(task_ids), origin.pk, *draws]
+        [*said_params, way.stage.pk, reserved_for, *chosen]
         + [verb, by, origin.name, way.stage.name, json.dumps(way.path), json.dumps(detail)],
     )
     return [row[0] for row in rows]
+
+
+def _said_by_model(labels: Source, origin: Stage, here: str, chosen: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The part of the statement that makes predictions annotations, with confidence and cycle."""
+    sql = f"""
+        said AS (
+            INSERT INTO labeling_annotation (task_id, stage_id, labels, source, seconds, confidence, cycle, at)
+            SELECT p.task_id, %s, p.labels, 'model', 0, p.confidence, p.cycle, now() FROM ({labels.sql}) p
+            JOIN labeling_task t ON t.id = p.task_id AND t.state = 'waiting' WHERE {here}
+            RETURNING id, task_id
+        ),
+    """  # noqa: S608
+    return sql, [origin.pk, *labels.params, *chosen]
 
 
 def write_events(

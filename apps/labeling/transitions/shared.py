@@ -18,7 +18,6 @@ from apps.labeling.transitions import moves
 from apps.projects.models import Project, Stage
 from apps.taxonomies import labels as label_json
 from apps.taxonomies.models import Category
-from apps.warehouse.models import LabelsetEntry
 
 HELD_STATES = (TaskState.ASSIGNED, TaskState.IN_PROGRESS)
 MOST_SECONDS = 24 * 3600.0
@@ -110,7 +109,12 @@ def give_back(task: Task) -> None:
 
 
 def withdraw_entries(task_ids: Sequence[int]) -> None:
-    """Tasks that leave an output take their entries with them."""
-    outputs = Task.objects.filter(pk__in=task_ids, stage__brick="labelset-output")
-    for labelset_id, uid in outputs.values_list("stage__labelset_id", "uid"):
-        LabelsetEntry.objects.filter(labelset=labelset_id, task_uid=uid).delete()
+    """Tasks that leave an output take their entries with them; one that somebody else has written since stays."""
+    moves.execute(
+        """
+        DELETE FROM warehouse_labelsetentry e USING labeling_task t, projects_stage s
+        WHERE t.id = ANY(%s) AND s.id = t.stage_id AND s.brick = 'labelset-output'
+            AND e.labelset_id = s.labelset_id AND e.datapoint_id = t.datapoint_id AND e.task_uid = t.uid
+        """,
+        [list(task_ids)],
+    )
