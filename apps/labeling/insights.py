@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Avg, Count, QuerySet, Sum
 from django.db.models.functions import TruncDate
+from django.utils.safestring import SafeString
 
+from apps.common import charts
 from apps.labeling.models import Annotation, TaskEvent
 from apps.labeling.transitions.moves import fetch
 from apps.projects.models import Project, Stage
@@ -47,13 +50,22 @@ class ClassRow:
         return self.kept / self.shown if self.shown else None
 
 
-def said_by_people(project: Project, stage: Stage | None, since: datetime) -> QuerySet[Annotation]:
-    """What people said in the period."""
-    rows = Annotation.objects.filter(task__project=project, source=Annotation.Source.HUMAN, at__gte=since)
-    return rows.filter(stage=stage) if stage else rows
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which work is counted: of a project, in one of its stages or in all, since when."""
+
+    project: Project
+    stage: Stage | None
+    since: datetime
 
 
-def members(project: Project, stage: Stage | None, since: datetime) -> list[MemberRow]:
+def said_by_people(asked: Period) -> QuerySet[Annotation]:
+    rows = Annotation.objects.filter(task__project=asked.project, source=Annotation.Source.HUMAN, at__gte=asked.since)
+    return rows.filter(stage=asked.stage) if asked.stage else rows
+
+
+def members(asked: Period) -> list[MemberRow]:
+    project, stage, since = asked.project, asked.stage, asked.since
     said = fetch(
         """
         SELECT u.id, coalesce(nullif(u.name, ''), u.email), count(*), sum(jsonb_array_length(a.labels)), sum(a.seconds)
@@ -75,9 +87,9 @@ def members(project: Project, stage: Stage | None, since: datetime) -> list[Memb
     ]
 
 
-def days(project: Project, stage: Stage | None, since: datetime) -> list[tuple[Any, int, float]]:
+def days(asked: Period) -> list[tuple[date, int, float]]:
     """(day, tasks, active seconds)."""
-    rows = said_by_people(project, stage, since).order_by().annotate(day=TruncDate("at")).values_list("day")
+    rows = said_by_people(asked).order_by().annotate(day=TruncDate("at")).values_list("day")
     return [
         (day, count, seconds or 0.0)
         for day, count, seconds in rows.annotate(count=Count("pk"), seconds=Sum("seconds")).order_by("day")
@@ -98,6 +110,25 @@ def cycles(project: Project) -> list[dict[str, Any]]:
         [project.pk],
     )
     return [dict(zip(("cycle", "images", "seconds_image", "seconds_box"), row, strict=True)) for row in rows]
+
+
+def cycles_chart(rows: Sequence[Mapping[str, Any]]) -> SafeString | None:
+    """Seconds an image and a box against the cycle of the pre-labels; nothing before there are two to compare."""
+    if len(rows) < 2:
+        return None
+    series = [
+        charts.Series("Seconds an image", "human", [(row["cycle"], row["seconds_image"]) for row in rows]),
+        charts.Series("Seconds a box", "model", [(row["cycle"], row["seconds_box"]) for row in rows]),
+    ]
+    highest = max(y for line in series for _, y in line.known)
+    return charts.line_chart(
+        series,
+        "Cycle of the pre-labels (0: none)",
+        "Seconds",
+        highest * 1.05,
+        title="Seconds an image and a box by cycle",
+        y_format=charts.number,
+    )
 
 
 def classes(project: Project, since: datetime) -> list[ClassRow]:
@@ -135,9 +166,10 @@ def classes(project: Project, since: datetime) -> list[ClassRow]:
     ]
 
 
-def totals(project: Project, stage: Stage | None, since: datetime) -> dict[str, Any]:
-    rows = said_by_people(project, stage, since)
-    counted: dict[str, Any] = rows.aggregate(average=Avg("seconds"), tasks=Count("pk"), seconds=Sum("seconds"))
+def totals(asked: Period) -> dict[str, Any]:
+    counted: dict[str, Any] = said_by_people(asked).aggregate(
+        average=Avg("seconds"), tasks=Count("pk"), seconds=Sum("seconds")
+    )
     return counted
 
 

@@ -20,7 +20,7 @@ _project: list[URLPattern | URLResolver] = [
     path("tasks/bulk/", tasks.bulk, name="bulk-tasks"),
     path("tasks/<uuid:task>/", tasks.task, name="task"),
     path("insights/", insights.page, name="insights"),
-    path("insights/members.csv", insights.as_csv, name="insights-csv"),
+    path("insights/<str:part>.csv", insights.as_csv, name="insights-csv"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     *workspace_urlpatterns,

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from apps.accounts.models import Organization, User
 from apps.labeling import transitions
-from apps.labeling.models import Task
+from apps.labeling.models import Prelabel, Task
 from tests.labeling.factory import Plant, label_one, make_box, make_plant, take_one
 
 ClientOf = Callable[[User], Client]
@@ -75,7 +75,7 @@ def test_a_labeler_may_not_manage(plant: Plant, labeler: User, client_of: Client
 
 @pytest.mark.parametrize("name", ["stage", "tasks", "task", "insights", "insights-csv"])
 def test_a_stranger_gets_404(plant: Plant, stranger: User, client_of: ClientOf, name: str) -> None:
-    more = {"stage": ["LABEL"], "task": [plant.tasks("LABEL")[0].uid]}.get(name, [])
+    more = {"stage": ["LABEL"], "task": [plant.tasks("LABEL")[0].uid], "insights-csv": ["members"]}.get(name, [])
     assert client_of(stranger).get(url(name, plant, *more)).status_code == 404
 
 
@@ -156,9 +156,27 @@ def test_insights_count_tasks_and_seconds(plant: Plant, owner: User, labeler: Us
     response = client_of(owner).get(url("insights", plant))
     [row] = response.context["members"]
     assert (row.name, row.tasks, row.boxes, row.seconds) == ("Labeler", 2, 4, 6)
-    text = client_of(owner).get(url("insights-csv", plant)).content.decode()
+    text = client_of(owner).get(url("insights-csv", plant, "members")).content.decode()
     assert text.splitlines()[1] == "Labeler,2,4,0,6.0,3.00,1.50"
 
 
 def test_insights_of_all_members_are_for_managers(plant: Plant, labeler: User, client_of: ClientOf) -> None:
     assert client_of(labeler).get(url("insights", plant)).status_code == 403
+
+
+def test_seconds_are_drawn_against_the_cycle_of_the_prelabels(
+    plant: Plant, owner: User, labeler: User, client_of: ClientOf
+) -> None:
+    seen = [task.pk for task in plant.tasks("LABEL")]
+    Prelabel.objects.create(task_id=seen[1], labels=[make_box(0, id="p0")], confidence=0.9, cycle=1)
+    for box in (make_box(0), make_box(0, **{"from": "p0"})):
+        label_one(plant.stage("LABEL"), labeler, [box])
+    client = client_of(owner)
+    page = client.get(url("insights", plant)).content.decode()
+    assert "Seconds an image and a box by cycle" in page and 'aria-label="Acceptance of bolt"' in page
+    rows = client.get(url("insights-csv", plant, "cycles")).content.decode().splitlines()
+    assert rows[1:] == [",1,3.00,3.00", "1,1,3.00,3.00"]
+    rows = client.get(url("insights-csv", plant, "classes")).content.decode().splitlines()
+    assert rows[1:] == ["bolt,1,1,1.00,0"]
+    assert client.get(url("insights-csv", plant, "days")).content.decode().splitlines()[1].endswith(",2,6.0")
+    assert client.get(url("insights-csv", plant, "nonsense")).status_code == 404
