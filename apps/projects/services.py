@@ -132,6 +132,7 @@ def add_new_datapoints(*, project: Project, by: User | None) -> Run:
 
 def archive(*, project: Project, by: User | None) -> None:
     """Nobody works in it any more; everything stays readable."""
+    _refuse_while_busy(project)
     _turn(project, Project.Status.READY, Project.Status.ARCHIVED, "archived project", by)
 
 
@@ -162,11 +163,15 @@ def delete_project(*, project: Project, by: User | None) -> Run:
 
 def _stop_runs(project: Project, by: User | None) -> None:
     """Its own runs are canceled; a running cycle or flush must be ended by who started it."""
+    _refuse_while_busy(project)
+    for run in Run.objects.filter(kind__in=[CREATE, FEED], target=project.pk, status__in=ACTIVE):
+        runs.cancel(run, by)
+
+
+def _refuse_while_busy(project: Project) -> None:
     busy = Stage.objects.filter(project=project, stage_runs__is_active=True).first()
     if busy is not None:
         raise Conflict(f"A cycle or flush is running in {busy.name}. Cancel it first.")
-    for run in Run.objects.filter(kind__in=[CREATE, FEED], target=project.pk, status__in=ACTIVE):
-        runs.cancel(run, by)
 
 
 def latest_run(project: Project) -> Run | None:

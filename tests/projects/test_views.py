@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.models import Organization, User
+from apps.autolabel.services import flush, send_batch
 from apps.common.models import Run
 from apps.projects.models import Project, Stage
 from apps.projects.pipelines import to_json
@@ -197,6 +198,7 @@ def test_a_stage_is_configured(organization: Organization, owner: User, client_o
         "batch_size": 7,
         "strategy": "random",
         "audit_share": 0.2,
+        "learner": "winnow",
         "preset": "tiny",
         "automatic": "on",
         "train_after": 5,
@@ -224,6 +226,20 @@ def test_an_archived_project_leaves_the_list_and_comes_back(
     assert "Shelf" in page(client, "projects:list", "acme")
     told = organization.audit_events.filter(actor=owner, target="Shelf").order_by("pk").values_list("verb", flat=True)
     assert [*told][-2:] == ["archived project", "took project from the archive"]
+
+
+@pytest.mark.parametrize("action", ["archive", "delete"])
+def test_a_project_is_not_closed_under_a_running_flush(
+    organization: Organization, owner: User, client_of: ClientOf, action: str
+) -> None:
+    plant = make_plant(organization, 2, "autolabel", name="Shelf")
+    send_batch(plant.stage("ACTIVE_LEARNING"), size=2, by=owner)
+    label_one(plant.stage("LABEL"), owner)
+    flush(plant.stage("ACTIVE_LEARNING"), by=owner)
+    url = reverse(f"projects:{action}", args=["acme", plant.project.pk])
+    answer = client_of(owner).post(url, {"confirmation": "Shelf"})
+    assert answer.status_code == 409 and "running in ACTIVE_LEARNING. Cancel it first." in answer.content.decode()
+    assert Project.objects.get().status == "ready"
 
 
 def test_deleting_asks_for_the_name(organization: Organization, owner: User, client_of: ClientOf) -> None:
