@@ -1,8 +1,10 @@
 """How fast tasks are made, handed out, predicted, ordered, counted and flushed, by the services the pages call.
 
-python benchmarks/pipeline.py [--tasks 10000,100000,1000000] [--boxes 5] [--json OUT]
+python benchmarks/pipeline.py [--tasks 10000,100000,1000000] [--boxes 5] [--set shared_buffers=1GB] [--json OUT]
+python benchmarks/pipeline.py --tasks 1000000 --var DIR --minutes 7      # again and again, until it prints the table
 
-Each size runs in a process and a database of its own, on an embedded PostgreSQL with the settings it prints.
+Each size runs in a process and a database of its own, on an embedded PostgreSQL with the settings it prints. With
+`--var` the database and the figures are kept, and another call goes on with the phase after the last that was done.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 ASKED = ("shared_buffers", "work_mem", "effective_cache_size", "fsync", "synchronous_commit", "jit", "max_wal_size")
-NEXTS, SENDS, LOOKS = 300, 3, 5
+NEXTS, SENDS, LOOKS, HANDS = 300, 3, 5, 20
 TIMES = {"next": NEXTS, "submit": NEXTS, "send": SENDS, "overview": LOOKS}
 SHARD = 5000
 COLUMNS = {
@@ -65,30 +67,70 @@ def processor_seconds() -> float:
 
 
 class Bench:
-    """A project of so many tasks, and the clock held to everything that is done with them."""
+    """A project of so many tasks, and the clock held to everything that is done with them.
 
-    def __init__(self, count: int, boxes: int) -> None:
+    What was measured is written to the state file after every phase, so that a later process can go on.
+    """
+
+    def __init__(self, count: int, boxes: int, state: Path) -> None:
+        self.count, self.boxes, self.state = count, boxes, state
+        self.figures: dict[str, Any] = {"tasks": count, "done": [], "busy_us": {}, "peak_mb": 0.0}
+        if state.exists():
+            self.figures = json.loads(state.read_text())
+
+    def run(self, seconds: float) -> dict[str, Any]:
+        """Phase after phase until the time is up."""
+        began = time.monotonic()
+        phases = (self.make, self.create, self.work, self.predict, self.rank, self.send, self.overview, self.flush)
+        for phase in phases:
+            if phase.__name__ in self.figures["done"]:
+                continue
+            if time.monotonic() - began > seconds:
+                return self.figures
+            if phase != self.make:
+                self.attach()
+            phase()
+            self.note(phase.__name__)
+        self.figures["complete"] = True
+        return self.figures
+
+    def note(self, phase: str) -> None:
+        self.figures["done"].append(phase)
+        self.figures["busy_us"] |= {
+            name: 1e6 * busy / TIMES.get(name, self.count) for name, busy in BUSY.items() if name
+        }
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.figures["peak_mb"] = max(peak, self.figures["peak_mb"])
+        self.state.write_text(json.dumps(self.figures))
+        print(f"{self.count:,} tasks: {phase} done at {time.process_time():.0f} s", file=sys.stderr, flush=True)
+
+    def attach(self) -> None:
+        """What `make` has made."""
+        from apps.accounts.models import User
+        from apps.projects.models import Project
+
+        self.users = list(User.objects.order_by("pk"))
+        self.learning, self.manual = Project.objects.order_by("pk")
+
+    def make(self) -> None:
+        """Datapoints and two projects that have no task yet."""
         from apps.accounts.models import Organization, User
         from apps.projects.blueprints import BLUEPRINTS, Choice
         from apps.projects.services import create_project
         from apps.taxonomies import services as taxonomies
         from apps.warehouse import services as warehouse
 
-        self.count, self.boxes = count, boxes
-        self.figures: dict[str, Any] = {"tasks": count}
         self.organization = Organization.objects.create(name="Bench", slug="bench")
-        self.users = [User.objects.create(email=f"hand-{number}@example.com") for number in range(20)]
+        for number in range(HANDS):
+            User.objects.create(email=f"hand-{number}@example.com")
         taxonomy = taxonomies.create(organization=self.organization, name="Parts", tree=["bolt", "nut", "washer"])
         self.dataset = warehouse.create_dataset(organization=self.organization, name="Bench")
         self._fill()
-        projects = []
         for blueprint in ("autolabel", "manual"):
             labelset = warehouse.create_labelset(organization=self.organization, name=blueprint, taxonomy=taxonomy)
             stages = BLUEPRINTS[blueprint].build(Choice(self.dataset, labelset, taxonomy))
             project, _ = create_project(organization=self.organization, name=blueprint, stages=stages, by=None)
-            projects.append(project)
-        self.learning, self.manual = projects
-        type(self.learning).objects.update(status="ready")
+            type(project).objects.filter(pk=project.pk).update(status="ready")
 
     def _fill(self) -> None:
         from django.db import connection
@@ -113,20 +155,6 @@ class Bench:
 
         return Stage.objects.select_related("taxonomy", "project__organization").get(project=project, name=name)
 
-    def run(self) -> dict[str, Any]:
-        self.create()
-        self.settle()
-        self.work()
-        self.predict()
-        self.send()
-        self.overview()
-        self.flush()
-        self.figures["busy_us"] = {
-            phase: 1e6 * seconds / TIMES.get(phase, self.count) for phase, seconds in BUSY.items() if phase
-        }
-        self.figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return self.figures
-
     def create(self) -> None:
         """Both projects' tasks, with their events."""
         from apps.labeling.transitions import create_tasks
@@ -139,6 +167,7 @@ class Bench:
         seconds = timed(lambda: make(self.stage(self.learning, "INPUT")), "create")
         make(self.stage(self.manual, "INPUT"))
         self.figures["create"] = self.count / seconds
+        self.settle()
 
     def settle(self) -> None:
         """What autovacuum does within minutes, so that the figures do not depend on when it comes."""
@@ -173,11 +202,11 @@ class Bench:
             self.figures[f"{name}_p95_ms"] = 1000 * statistics.quantiles(values, n=20)[-1]
 
     def predict(self) -> None:
-        """A cycle's predictions of the whole queue, written as its shards do, ranked and made current."""
+        """A cycle's predictions of the whole queue, written as its shards do."""
         import numpy as np
         from django.db import transaction
 
-        from apps.autolabel import learning, predicting, ranking
+        from apps.autolabel import predicting
         from apps.autolabel.models import Cycle
         from apps.autolabel.state import learner_of
         from apps.detector.types import Predicted
@@ -208,6 +237,14 @@ class Bench:
 
             seconds += timed(write, "predict")
         self.figures["predict"] = self.count / seconds
+        self.settle()
+
+    def rank(self) -> None:
+        """The order of the queue, and the switch to it."""
+        from apps.autolabel import learning, ranking
+        from apps.autolabel.models import Cycle
+
+        cycle = Cycle.objects.select_related("stage").get()
         self.figures["rank"] = self.count / timed(lambda: ranking.write_ranks(cycle, ranking.ranks_of(cycle)), "rank")
         self.figures["switch_ms"] = 1000 * timed(lambda: learning.make_current(cycle))
         self.settle()
@@ -238,7 +275,7 @@ class Bench:
         self.figures["flush"] = (result["labeled"] + result["auto"]) / seconds
 
 
-def measure(count: int, boxes: int) -> None:
+def measure(count: int, boxes: int, state: Path, seconds: float) -> None:
     """In a process of its own: print the figures as one line of JSON."""
     import django
     from django.core.management import call_command
@@ -247,7 +284,7 @@ def measure(count: int, boxes: int) -> None:
     call_command("migrate", verbosity=0)
     from django.db import connection
 
-    figures: dict[str, Any] = Bench(count, boxes).run()
+    figures = Bench(count, boxes, state).run(seconds)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s)", [list(ASKED)])
         figures["postgresql"] = dict(cursor.fetchall())
@@ -256,7 +293,7 @@ def measure(count: int, boxes: int) -> None:
     print(json.dumps(figures))
 
 
-def one(postgres: Any, count: int, boxes: int) -> dict[str, Any]:
+def one(postgres: Any, count: int, options: argparse.Namespace) -> dict[str, Any]:
     url = postgres.create_database(f"bench_{count}")
     environment = os.environ | {
         "DATABASE_URL": url,
@@ -265,7 +302,9 @@ def one(postgres: Any, count: int, boxes: int) -> dict[str, Any]:
         "SECRET_KEY": "of-the-benchmark",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, __file__, "--tasks", str(count), "--boxes", str(boxes), "--measure"]
+    state = options.var / f"bench-{count}.json"
+    command = [sys.executable, __file__, "--tasks", str(count), "--boxes", str(options.boxes)]
+    command += ["--minutes", str(options.minutes), "--measure", str(state)]
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
@@ -283,30 +322,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", default="10000,100000,1000000")
     parser.add_argument("--boxes", type=int, default=5, help="boxes an image")
-    parser.add_argument("--var", type=Path, help="folder of the PostgreSQL cluster; a temporary one otherwise")
+    parser.add_argument("--var", type=Path, help="folder that keeps the PostgreSQL cluster; a temporary one otherwise")
+    parser.add_argument("--minutes", type=float, default=600, help="begin no phase after so many; call again to go on")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of PostgreSQL")
     parser.add_argument("--json", type=Path, metavar="OUT")
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", type=Path, metavar="STATE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = [int(part) for part in options.tasks.split(",")]
     if options.measure:
-        return measure(sizes[0], options.boxes)
-    from config.postgres import Postgres, home_of
-
+        return measure(sizes[0], options.boxes, options.measure, 60 * options.minutes)
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as folder:
         os.chmod(folder, 0o711)  # noqa: S103  the server runs as another user than root
-        postgres = Postgres(home_of(options.var or Path(folder), is_default=False))
-        postgres.start()
-        try:
-            rows = [one(postgres, size, options.boxes) for size in sizes]
-        finally:
-            postgres.stop()
+        options.var = options.var or Path(folder)
+        rows = served(sizes, options)
+    report([row for row in rows if row.get("complete")], options.json)
+    if unfinished := [f"{row['tasks']:,}" for row in rows if not row.get("complete")]:
+        print(f"Not done yet with {', '.join(unfinished)} tasks: call again with the same --var.")
+
+
+def served(sizes: Sequence[int], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The figures of each size, from a server with the wanted settings."""
+    from config.postgres import Postgres, home_of
+
+    postgres = Postgres(home_of(options.var, is_default=False))
+    postgres.options |= dict(part.split("=", 1) for part in options.set)
+    postgres.start()
+    try:
+        return [one(postgres, size, options) for size in sizes]
+    finally:
+        postgres.stop()
+
+
+def report(rows: Sequence[dict[str, Any]], out: Path | None) -> None:
+    if not rows:
+        return
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {rows[-1]['postgresql']}")
     table(rows)
     for row in rows:
         spent = ", ".join(f"{phase} {value:,.0f}" for phase, value in row["busy_us"].items())
         print(f"{row['tasks']:,} tasks, processor microseconds a task or call: {spent}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    if out:
+        out.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":
