@@ -41,14 +41,16 @@ class CommentOut(Schema):
 
 
 @router.get("", response={200: Page[CommentOut], **REFUSALS})
-def list_comments(request: HttpRequest, slug: Path[str], task_id: uuid.UUID, cursor: CursorQuery) -> dict[str, Any]:
+def list_comments(
+    request: HttpRequest, slug: Path[str], task_id: Path[uuid.UUID], cursor: CursorQuery
+) -> dict[str, Any]:
     task = task_of(enter(request, slug, Can.LABEL), task_id)
     return page(task.comments.select_related("author"), cursor, _comment)
 
 
 @router.post("", response={201: CommentOut, **REFUSALS})
 def comment_on_task(
-    request: HttpRequest, slug: Path[str], task_id: uuid.UUID, payload: CommentIn
+    request: HttpRequest, slug: Path[str], task_id: Path[uuid.UUID], payload: CommentIn
 ) -> Status[dict[str, Any]]:
     task = task_of(enter(request, slug, Can.LABEL), task_id)
     made = Comment.objects.create(task=task, author=caller(request), stage_name=task.stage.name, **payload.dict())
@@ -56,7 +58,7 @@ def comment_on_task(
 
 
 @router.post("/{comment_id}/resolve", response={200: CommentOut, **REFUSALS})
-def resolve_comment(request: HttpRequest, slug: Path[str], task_id: uuid.UUID, comment_id: int) -> dict[str, Any]:
+def resolve_comment(request: HttpRequest, slug: Path[str], task_id: Path[uuid.UUID], comment_id: int) -> dict[str, Any]:
     task = task_of(enter(request, slug, Can.LABEL), task_id)
     Comment.objects.filter(task=task, pk=comment_id, resolved_at=None).update(resolved_at=timezone.now())
     return _comment(get_object_or_404(task.comments.select_related("author"), pk=comment_id))

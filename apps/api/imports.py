@@ -71,7 +71,7 @@ class FailureOut(Schema):
 
 
 @ways.post("/items-list", response={202: ImportOut, **REFUSALS})
-def import_items(request: HttpRequest, slug: Path[str], dataset_id: int, payload: ItemsIn) -> Status[Import]:
+def import_items(request: HttpRequest, slug: Path[str], dataset_id: Path[int], payload: ItemsIn) -> Status[Import]:
     """Import a list of paths. Longer ones go as a file, see below."""
     file = io.BytesIO(json.dumps(payload.items).encode())
     return _items(request, slug, dataset_id, payload.storage_method, payload.labelset or "", file)
@@ -81,7 +81,7 @@ def import_items(request: HttpRequest, slug: Path[str], dataset_id: int, payload
 def import_items_file(
     request: HttpRequest,
     slug: Path[str],
-    dataset_id: int,
+    dataset_id: Path[int],
     file: File[UploadedFile],
     storage_method: Form[str],
     labelset: Form[str] = "",
@@ -92,7 +92,7 @@ def import_items_file(
 
 
 @ways.post("/bucket", response={202: ImportOut, **REFUSALS})
-def import_bucket(request: HttpRequest, slug: Path[str], dataset_id: int, payload: BucketIn) -> Status[Import]:
+def import_bucket(request: HttpRequest, slug: Path[str], dataset_id: Path[int], payload: BucketIn) -> Status[Import]:
     """Import what a bucket holds under a prefix; done again, only what is new."""
     organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
     dataset = dataset_of(organization, dataset_id)
@@ -102,7 +102,9 @@ def import_bucket(request: HttpRequest, slug: Path[str], dataset_id: int, payloa
 
 
 @ways.post("/archive", response={202: ImportOut, **REFUSALS})
-def import_archive(request: HttpRequest, slug: Path[str], dataset_id: int, file: File[UploadedFile]) -> Status[Import]:
+def import_archive(
+    request: HttpRequest, slug: Path[str], dataset_id: Path[int], file: File[UploadedFile]
+) -> Status[Import]:
     """Import the pictures of a ZIP archive; names are paths within it."""
     dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
     content: Any = file
@@ -110,7 +112,7 @@ def import_archive(request: HttpRequest, slug: Path[str], dataset_id: int, file:
 
 
 @ways.post("/uploads", response={201: ImportOut, **REFUSALS})
-def begin_uploads(request: HttpRequest, slug: Path[str], dataset_id: int) -> Status[Import]:
+def begin_uploads(request: HttpRequest, slug: Path[str], dataset_id: Path[int]) -> Status[Import]:
     """One import for a series of uploads: name it with each, so that they can be looked at and undone together."""
     dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
     return Status(201, services.begin_upload(dataset=dataset, by=caller(request)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from django import forms
@@ -51,7 +52,7 @@ def cleaned(form: forms.Form) -> dict[str, Any]:
     return dict(form.cleaned_data)
 
 
-def binary(*media_types: str) -> dict[str, Any]:
-    """What the documentation says of an answer that is a file."""
+def binary(*media_types: str, status: Sequence[int] = (200,)) -> dict[str, Any]:
+    """What the documentation says of answers that are a file."""
     content = {media: {"schema": {"type": "string", "format": "binary"}} for media in media_types}
-    return {"responses": {200: {"content": content}}}
+    return {"responses": {each: {"content": content} for each in status}}

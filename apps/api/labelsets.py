@@ -1,4 +1,4 @@
-"""Labelsets: make, read the entries, export."""
+"""Labelsets: make, edit, delete, read the entries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Path, Query, Router, Schema, Status
+from ninja import Path, Router, Schema, Status
 from pydantic import Field
 
 from apps.accounts.access import Can
@@ -22,7 +22,7 @@ from apps.api.paging import CursorQuery, Page, page
 from apps.taxonomies import labels
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.trees import ROOT
-from apps.warehouse import exports, services
+from apps.warehouse import services
 from apps.warehouse.models import Labelset, LabelsetEntry
 
 router = Router()
@@ -119,24 +119,6 @@ def list_entries(request: HttpRequest, slug: Path[str], labelset_id: int, cursor
     paths = {each["id"]: [ROOT, *each["path"]] for each in taxonomies.palette(labelset.taxonomy)}
     rows = labelset.entries.select_related("datapoint__storage", "author")
     return page(rows, cursor, lambda entry: _entry(request, slug, entry, paths.__getitem__))
-
-
-@router.get("/{labelset_id}/export", response={200: None, **REFUSALS}, openapi_extra={"responses": {200: {"content": {
-    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}})  # fmt: skip
-def export_labelset(
-    request: HttpRequest, slug: Path[str], labelset_id: int, format: Query[str] = "coco"
-) -> HttpResponse | StreamingHttpResponse:
-    """The whole labelset as one file, streamed from one consistent snapshot."""
-    labelset = labelset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), labelset_id)
-    chosen = exports.FORMATS.get(format)
-    if chosen is None:
-        raise Refused(422, f"The format must be one of {', '.join(exports.FORMATS)}.")
-    by: Any = request.user
-    export = exports.begin(chosen, labelset, by=by)
-    response = StreamingHttpResponse(export.content, content_type=export.media_type)
-    response["Content-Disposition"] = f'attachment; filename="labelset-{labelset.pk}.{export.suffix}"'
-    response["Winnow-Cursor"] = export.cursor
-    return response
 
 
 def labelset_of(organization: Organization, labelset_id: int) -> Labelset:

@@ -14,6 +14,7 @@ from apps.api import (
     comments,
     datasets,
     errors,
+    exports,
     external,
     imports,
     labelsets,
@@ -34,7 +35,15 @@ from apps.api.limits import KeyRate
 # Swagger's page styles itself with style attributes: loosened for that page alone.
 _documentation = csp_update({"style-src": ["'self'", "'unsafe-inline'"]})
 
-api = NinjaAPI(
+
+class Api(NinjaAPI):
+    """Operations go by the names of their functions, which are unique."""
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        return str(operation.view_func.__name__)
+
+
+api = Api(
     title="Winnow",
     version="1",
     description=__doc__ or "",
@@ -60,6 +69,8 @@ for path, router, tag in (
     ("/{slug}/datapoints", datasets.images, "Datasets"),
     ("/{slug}/taxonomies", taxonomies.router, "Taxonomies"),
     ("/{slug}/labelsets", labelsets.router, "Labelsets"),
+    ("/{slug}/labelsets", exports.router, "Exports"),
+    ("/{slug}/exports", exports.files, "Exports"),
     ("/{slug}/projects", projects.router, "Projects"),
     ("/{slug}", tasks.router, "Tasks"),
     ("/{slug}/tasks/{task_id}/comments", comments.router, "Tasks"),

@@ -10,7 +10,8 @@ class WarehouseConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts.access import Can
         from apps.accounts.signals import organization_deleting
-        from apps.common import runs
+        from apps.common import runs, sweeper
+        from apps.warehouse.export_files import forget_old
         from apps.warehouse.leaving import discard_files
 
         organization_deleting.connect(discard_files, dispatch_uid="warehouse")
@@ -33,6 +34,8 @@ class WarehouseConfig(AppConfig):
             job=f"{here}.removing.perform_delete",
             can=can,
         )
+        runs.register(kind="export", label="Export", queue="default", job=f"{here}.export_files.perform", can=can)
+        sweeper.register("forget the files of old exports", forget_old)
         runs.register(
             kind="prepare",
             label="Read images",
