@@ -15,6 +15,7 @@ from apps.accounts import services
 from apps.accounts.access import Can
 from apps.accounts.models import ApiKey, Invitation, Membership, Organization, Role, User, digest_of
 from apps.common.models import Run
+from apps.labeling.models import Comment
 from apps.warehouse import services as warehouse
 from apps.warehouse.models import Datapoint, Dataset, Import, Labelset, StorageMethod
 from tests.labeling.workspace_desk import Picture, WorkDesk, make_desk
@@ -62,6 +63,14 @@ class World:
             access_key="key",
             secret_key="secret",
         )
+
+    @cached_property
+    def export(self) -> Run:
+        return Run.objects.create(organization=self.organization, kind="export", requested_by=self.owner)
+
+    @cached_property
+    def comment(self) -> Comment:
+        return Comment.objects.create(task=self.desk.task("a.jpg"), author=self.owner, text="Blurred")
 
     @cached_property
     def run(self) -> Run:
@@ -114,6 +123,7 @@ class Api:
     data: dict[str, Any] | None = None
     in_organization: bool = True
     is_upload: bool = False  # the body is a form with a file instead of JSON
+    also: frozenset[int] = frozenset()  # answers besides 2xx, 3xx, 409 and 422 that mean "allowed"
 
 
 @dataclass(frozen=True)
