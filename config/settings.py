@@ -201,6 +201,10 @@ ACCOUNT_FORMS = {
     "signup": "apps.accounts.forms.SignupForm",
     "reset_password": "apps.accounts.forms.ResetPasswordForm",
     "add_email": "apps.accounts.forms.AddEmailForm",
+    "change_password": "apps.accounts.forms.ChangePasswordForm",
+    "set_password": "apps.accounts.forms.SetPasswordForm",
+    "reset_password_from_key": "apps.accounts.forms.ResetPasswordKeyForm",
+    "reauthenticate": "apps.accounts.forms.ReauthenticateForm",
 }
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_USER_DISPLAY = str

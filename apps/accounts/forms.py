@@ -73,33 +73,58 @@ class AuditFilterForm(forms.Form):
     q = forms.CharField(label="Search", required=False, max_length=100)
 
 
-class _EmailLabel:
-    """allauth's forms, with the field named as everywhere else."""
+class _OurWords:
+    """allauth's forms in the words of the other pages, without a placeholder that says the label once more."""
+
+    LABELS = {
+        "login": "E-mail",
+        "email": "E-mail",
+        "oldpassword": "Current password",
+        "password": "Password",
+        "password1": "New password",
+        "password2": "New password again",
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, forms.Field] = self.fields  # type: ignore[attr-defined]
-        for field in fields.values():
+        for name, field in fields.items():
             field.widget.attrs.pop("placeholder", None)
-        fields["login" if "login" in fields else "email"].label = "E-mail"
+            field.label = self.LABELS.get(name, field.label)
 
 
-class LoginForm(_EmailLabel, account_forms.LoginForm):  # type: ignore[misc]
+class LoginForm(_OurWords, account_forms.LoginForm):  # type: ignore[misc]
     pass
 
 
-class ResetPasswordForm(_EmailLabel, account_forms.ResetPasswordForm):  # type: ignore[misc]
+class ResetPasswordForm(_OurWords, account_forms.ResetPasswordForm):  # type: ignore[misc]
     pass
 
 
-class AddEmailForm(_EmailLabel, account_forms.AddEmailForm):  # type: ignore[misc]
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].label = "New e-mail"
+class ReauthenticateForm(_OurWords, account_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
 
 
-class SignupForm(_EmailLabel, account_forms.SignupForm):  # type: ignore[misc]
+class ChangePasswordForm(_OurWords, account_forms.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(_OurWords, account_forms.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(_OurWords, account_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class AddEmailForm(_OurWords, account_forms.AddEmailForm):  # type: ignore[misc]
+    LABELS = {"email": "New e-mail"}
+
+
+class SignupForm(_OurWords, account_forms.SignupForm):  # type: ignore[misc]
     """Whoever came by an invitation's link finds its address filled in; the link has verified it."""
+
+    LABELS = _OurWords.LABELS | {"password1": "Password"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

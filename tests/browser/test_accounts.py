@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from apps.accounts import invitations
-from apps.accounts.models import Organization, User
+from apps.accounts.models import Invitation, Organization, User
 
 PASSWORD = "correct horse battery"
 OWNERS_PAGES = [
@@ -120,6 +122,52 @@ def test_pages_of_an_owner_read_well(
         screens(path, path.strip("/").replace("/", "-"))
 
 
+def test_pages_of_two_step_login_read_well(
+    page: Page, screens: Callable[[str, str], None], live_url: str, logged_in: Callable[[User], None], owner: User
+) -> None:
+    EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
+    logged_in(owner)
+    screens("/accounts/reauthenticate/", "accounts-reauthenticate")
+    page.goto(f"{live_url}/accounts/2fa/totp/activate/")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_label("Secret")).to_be_visible()
+    screens("/accounts/2fa/totp/activate/", "accounts-2fa-totp-activate")
+    page.goto(f"{live_url}/accounts/2fa/totp/activate/")
+    secret = page.get_by_label("Secret").input_value()
+    counter = next(yield_hotp_counters_from_time())
+    page.get_by_label("Code").fill(format_hotp_value(hotp_value(secret, counter)))
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    for name in ("", "recovery-codes/", "recovery-codes/generate/", "totp/deactivate/"):
+        screens(f"/accounts/2fa/{name}", f"accounts-2fa-on-{name.strip('/').replace('/', '-')}")
+
+
+def test_pages_of_an_invitation_read_well(
+    page: Page,
+    screens: Callable[[str, str], None],
+    console: Any,
+    live_url: str,
+    logged_in: Callable[[User], None],
+    organization: Organization,
+    owner: User,
+    stranger: User,
+) -> None:
+    console.expect("410")
+    invitations.invite(organization=organization, email="new@example.com", role="LABELER", actor=owner)
+    link = mailed_path()
+    screens(link, "invitation-anonymous")
+    screens("/accounts/signup/", "invitation-signup")
+    logged_in(stranger)
+    screens(link, "invitation-as-somebody-else")
+    EmailAddress.objects.create(user=stranger, email=stranger.email, verified=True, primary=True)
+    invitations.invite(organization=organization, email=stranger.email, role="ADMIN", actor=owner)
+    screens(mailed_path(), "invitation-mine")
+    screens("/organizations/", "invitation-waiting")
+    invitations.revoke(invitation=Invitation.objects.get(email="new@example.com"), actor=owner)
+    screens(link, "invitation-revoked")
+
+
 @pytest.fixture
 def second_window(browser: Browser, context: BrowserContext, console: Any) -> Iterator[Page]:
     """A window of somebody else: cookies of its own."""
@@ -138,9 +186,13 @@ def invite(page: Page, live_url: str, email: str, role: str = "Labeler") -> str:
     dialog.get_by_label("Role").select_option(role)
     dialog.get_by_role("button", name="Send invitation").click()
     expect(page.get_by_text(f"An invitation is on its way to {email}")).to_be_visible()
+    return live_url + mailed_path()
+
+
+def mailed_path() -> str:
     found = re.search(r"/invitations/[\w-]{43}/", mail.outbox[-1].body)
     assert found
-    return live_url + found[0]
+    return found[0]
 
 
 def test_a_new_person_is_invited_and_joins_in_another_window(
