@@ -20,6 +20,7 @@ WANTED = (0.8, 0.9, 0.95, 0.97, 0.99)
 """Expected agreements for which the page says what a flush would send."""
 BARS = 20
 CYCLES_DRAWN = 200
+LEAST_STEP = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +173,32 @@ class Preview:
     histogram: SafeString | None = None
 
 
-def preview(stage: Stage, threshold: float, *, drawn: bool = False) -> Preview:
+def preview(
+    stage: Stage, threshold: float, *, drawn: bool = False, levels: Sequence[quality.Level] | None = None
+) -> Preview:
     """With `drawn`, the histogram of the queue's confidence with what would leave set off from what would stay."""
     current = state.learner_of(stage).current
-    found = state.flushable(stage, current, threshold)
+    if levels is None:
+        levels = state.flush_levels(stage, current) if current else []
+    found, expected = _at(stage, current, threshold, levels)
     measured = quality.measure_at(scored(current), threshold)
-    chart = confidence_histogram(state.flush_levels(stage, current), threshold) if drawn and current else None
-    return Preview(threshold, found, state.expected_at(stage, current, threshold), measured, current is None, chart)
+    chart = confidence_histogram(levels, threshold) if drawn and levels else None
+    return Preview(threshold, found, expected, measured, current is None, chart)
+
+
+def _at(
+    stage: Stage, current: Cycle | None, threshold: float, levels: Sequence[quality.Level]
+) -> tuple[state.Flushable, float | None]:
+    """What leaves and its expected agreement: from the levels where there is one, else counted anew."""
+    index = round(threshold * quality.BINS)
+    if not levels or abs(index - threshold * quality.BINS) > LEAST_STEP:
+        return state.flushable(stage, current, threshold), state.expected_at(stage, current, threshold)
+    level, lowest = levels[index], levels[0]
+    tasks = stage.tasks.aggregate(
+        waiting=Count("id", filter=Q(state=TaskState.WAITING)), ready=Count("id", filter=Q(state=TaskState.DONE))
+    )
+    below, unpredicted = lowest.count - level.count, tasks["waiting"] - lowest.count
+    return state.Flushable(tasks["ready"], level.count, below, unpredicted), level.expected
 
 
 def cycle_rows(stage: Stage) -> Any:

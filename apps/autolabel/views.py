@@ -56,11 +56,11 @@ def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Fo
         "trigger_form": TriggerForm(initial={"again": bool(found.trigger.confirm)}),
         "flush_form": FlushForm(initial={"threshold": 0}),
         "check_form": CheckForm(initial={"threshold": 0, "size": 30}),
-        "preview": dashboard.preview(stage, 0.0),
+        "preview": dashboard.preview(stage, 0.0, levels=found.levels),
         "work": worth.work(stage, labeled=found.labeled, total=found.total, levels=found.levels, wanted=SURE_ENOUGH),
         "precision": worth.precision(stage, found.current),
         "worst": pictures.worst(stage) if found.current else [],
-        "drawn": dashboard.preview(stage, SURE_ENOUGH, drawn=True) if found.current else None,
+        "drawn": dashboard.preview(stage, SURE_ENOUGH, drawn=True, levels=found.levels) if found.current else None,
         "checks": [(check, state.check_result(check)) for check in _checks(stage)],
     }
     return section(request, stage, "overview", status=status, **(context | forms))

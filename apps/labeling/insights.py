@@ -11,6 +11,7 @@ from django.db.models import Avg, Count, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils.safestring import SafeString
 
+from apps.accounts.models import User
 from apps.common import charts
 from apps.labeling.models import Annotation, TaskEvent
 from apps.labeling.transitions.moves import fetch
@@ -80,11 +81,13 @@ def members(asked: Period) -> list[MemberRow]:
     )
     if stage:
         verbs = verbs.filter(from_stage=stage.name)
-    reviews = dict(verbs.order_by().values_list("actor").annotate(count=Count("pk")))
-    return [
-        MemberRow(name, tasks, boxes or 0, seconds or 0.0, reviews.get(key, 0))
+    reviews = dict(verbs.exclude(actor=None).order_by().values_list("actor").annotate(count=Count("pk")))
+    rows = [
+        MemberRow(name, tasks, boxes or 0, seconds or 0.0, reviews.pop(key, 0))
         for key, name, tasks, boxes, seconds in said
     ]
+    only = User.objects.filter(pk__in=reviews).order_by("pk")
+    return rows + [MemberRow(str(user), 0, 0, 0.0, reviews[user.pk]) for user in only]
 
 
 def days(asked: Period) -> list[tuple[date, int, float]]:

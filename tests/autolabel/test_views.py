@@ -10,14 +10,14 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.autolabel import services, state
+from apps.autolabel import automatic, services, state
 from apps.autolabel.models import Learner, Prediction
 from apps.common.models import Run, RunStatus
 from apps.labeling.models import Batch
 from tests.autolabel.loop import Loop, perform
 
-GETS = ["dashboard", "queue", "training", "preview"]
-POSTS = ["send", "trigger", "flush", "check"]
+GETS = ["dashboard", "queue", "training", "preview", "accept-preview"]
+POSTS = ["send", "trigger", "flush", "check", "accept", "send-marked"]
 ClientOf = Callable[[User], Client]
 
 
@@ -27,7 +27,8 @@ def url(loop: Loop, name: str, *more: object) -> str:
 
 def every_address(loop: Loop) -> list[tuple[str, str]]:
     found = [("get", url(loop, name)) for name in GETS] + [("post", url(loop, name)) for name in POSTS]
-    return [*found, ("post", url(loop, "recall", 1)), ("get", url(loop, "model", 1))]
+    found += [("post", url(loop, "recall", 1)), ("post", url(loop, "revert", uuid.uuid4()))]
+    return [*found, ("get", url(loop, "model", 1)), ("get", url(loop, "bundle", 1))]
 
 
 def test_a_stranger_gets_404_everywhere(loop: Loop, stranger: User, client_of: ClientOf) -> None:
@@ -127,7 +128,7 @@ def test_the_queue_page_is_in_the_order_of_the_queue(trained: Loop, client_of: C
 
 
 def test_the_queue_comes_in_pages(loop: Loop, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.autolabel.views.A_PAGE", 15)
+    monkeypatch.setattr("apps.autolabel.queue_views.A_PAGE", 15)
     client, seen, address = client_of(loop.user), 0, url(loop, "queue")
     while address:
         answer = client.get(address)
@@ -135,6 +136,43 @@ def test_the_queue_comes_in_pages(loop: Loop, client_of: ClientOf, monkeypatch: 
         query = answer.context["following"]
         address = f"{url(loop, 'queue')}?after={query}&shown={seen}" if query else ""
     assert seen == 40
+
+
+def test_auto_labels_are_accepted_and_taken_back_from_the_queue(trained: Loop, client_of: ClientOf) -> None:
+    client = client_of(trained.user)
+    shown = client.get(url(trained, "accept-preview"), {"threshold": 0}).content.decode()
+    assert "16 auto-labels leave for the labelset" in shown and shown.count('class="boxed"') == 8
+    client.post(url(trained, "accept"), {"threshold": 0, "key": uuid.uuid4()})
+    flushed = perform(Run.objects.get(kind="flush"))
+    assert "Accepted in bulk" in client.get(url(trained, "queue")).content.decode()
+    client.post(url(trained, "revert", flushed.uid), {"key": uuid.uuid4()})
+    assert perform(Run.objects.get(kind="revert")).result == {"reverted": 16}
+    assert "16 taken back" in client.get(url(trained, "queue")).content.decode()
+
+
+def test_marked_images_are_sent_and_nothing_marked_is_said(trained: Loop, client_of: ClientOf) -> None:
+    client = client_of(trained.user)
+    nothing = client.post(url(trained, "send-marked"), {"key": uuid.uuid4()}, follow=True).content.decode()
+    assert "Mark the images first." in nothing
+    uids = list(Prediction.objects.values_list("task__uid", flat=True)[:2])
+    sent = client.post(url(trained, "send-marked"), {"key": uuid.uuid4(), "tasks": uids}, follow=True)
+    assert "Batch 2 is sent: 2 images." in sent.content.decode()
+
+
+def test_what_automatic_mode_decided_last_is_shown(loop: Loop, client_of: ClientOf) -> None:
+    stage = loop.stage()
+    stage.config |= {"automatic": True, "keep_stocked": 4}
+    stage.save(update_fields=["config"])
+    automatic.decide_all()
+    page = client_of(loop.user).get(url(loop, "dashboard")).content.decode()
+    assert "Automatic mode is on." in page and "Sent batch 1: 0 of 4 tasks were ready to label." in page
+
+
+def test_the_histogram_sets_off_what_would_leave(trained: Loop, client_of: ClientOf) -> None:
+    client = client_of(trained.user)
+    drawn = client.get(url(trained, "preview"), {"threshold": 50, "drawn": 1}).content.decode()
+    assert 'class="bar muted"' in drawn and "stay" in drawn.lower()
+    assert "<svg" not in client.get(url(trained, "preview"), {"threshold": 50}).content.decode()
 
 
 def test_the_training_page_lists_cycles_batches_and_labels(trained: Loop, client_of: ClientOf) -> None:

@@ -19,7 +19,7 @@ from tests.browser.conftest import Console
 from tests.conftest import WorkerProcess
 from tests.faults.conftest import Sweeper
 
-IMAGES, STOCK, TRAIN_AFTER = 32, 8, 10
+IMAGES, STOCK, TRAIN_AFTER = 32, 8, 8
 SECONDS = 600
 LogIn = Callable[[User], None]
 

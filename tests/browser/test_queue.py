@@ -24,13 +24,13 @@ IMAGES, LABELED = 80, 55
 
 @pytest.fixture
 def learned(transactional_db: None, organization: Organization, owner: User) -> Loop:
-    """After two cycles: eleven images held out, some labeled from pre-labels, the rest predicted."""
+    """After a cycle: eleven images held out, some labeled otherwise than predicted, the rest in the queue."""
     loop = make_loop(organization, owner, IMAGES)
     loop.send(LABELED)
     loop.label()
     loop.cycle()
     loop.send(4)
-    loop.label()
+    loop.label(labels=[{"id": "h0", "category": 1, "bbox": [0.45, 0.45, 0.1, 0.1]}])
     return loop
 
 

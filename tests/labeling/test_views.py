@@ -180,3 +180,14 @@ def test_seconds_are_drawn_against_the_cycle_of_the_prelabels(
     assert rows[1:] == ["bolt,1,1,1.00,0"]
     assert client.get(url("insights-csv", plant, "days")).content.decode().splitlines()[1].endswith(",2,6.0")
     assert client.get(url("insights-csv", plant, "nonsense")).status_code == 404
+
+
+def test_who_only_reviews_is_counted_too(
+    organization: Organization, owner: User, labeler: User, client_of: ClientOf
+) -> None:
+    plant = make_plant(organization, 2, "label-review")
+    label_one(plant.stage("LABEL"), labeler)
+    task = take_one(plant.stage("REVIEW"), owner)
+    transitions.accept(task_id=task.uid, user=owner, seconds=2, revision=task.revision)
+    rows = client_of(owner).get(url("insights", plant)).context["members"]
+    assert [(row.name, row.tasks, row.reviews) for row in rows] == [("Labeler", 1, 0), (str(owner), 0, 1)]

@@ -119,19 +119,18 @@ def send(
         ids = moves.lock(stage.pk, task_ids, [TaskState.WAITING])
         present = set(ids)
         order = [task_id for task_id in task_ids if task_id in present]
-        moves.execute(
-            """
-            UPDATE labeling_task t SET batch_id = %s, position = o.position, is_audit = t.id = ANY(%s),
-                is_held_out = t.is_held_out OR t.id = ANY(%s)
-            FROM unnest(%s::bigint[]) WITH ORDINALITY AS o(id, position) WHERE t.id = o.id
-            """,
-            [batch.pk, list(audits), [*held_out, *audits], order],
-        )
         _freeze(order, prelabels)
-        stages = pipeline_of(stage.project_id)
         moves.travel(
-            stages=stages, origin=stage, port=port, task_ids=order, verb="sent", by=by.pk if by else None,
-            detail={"batch": batch.number},
+            stages=pipeline_of(stage.project_id), origin=stage, port=port, task_ids=order, verb="sent",
+            by=by.pk if by else None, detail={"batch": batch.number},
+            change=moves.Change(
+                columns=", batch_id = %s, position = o.position, is_audit = t.id = ANY(%s),"
+                " is_held_out = t.is_held_out OR t.id = ANY(%s)",
+                params=(batch.pk, list(audits), [*held_out, *audits]),
+                table="unnest(%s::bigint[]) WITH ORDINALITY AS o(id, position)",
+                table_params=(order,),
+                match="t.id = o.id",
+            ),
         )  # fmt: skip
     return len(order)
 

@@ -24,6 +24,20 @@ class Source:
     params: Sequence[Any] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What else a move writes: columns, from a table expression joined by `match`.
+
+    In the same statement, because a task that is written twice is written twice with all its indexes.
+    """
+
+    columns: str
+    params: Sequence[Any]
+    table: str
+    table_params: Sequence[Any]
+    match: str
+
+
 def fetch(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -80,18 +94,23 @@ def travel(
     reserved_for: int | None = None,
     detail: dict[str, Any] | None = None,
     auto_labels: Source | None = None,
+    change: Change | None = None,
 ) -> int:
     """Move locked tasks out of a port to where they come to rest; how many moved.
 
-    With `auto_labels` those that it has labels for move, which become their annotation.
+    With `auto_labels` those that it has labels for move, which become their annotation; with `change` those that it
+    names.
     """
     moved = 0
     for way in routes(stages, origin, port):
-        gone = _along(way, origin, task_ids, verb, by, reserved_for, detail or {}, auto_labels)
+        gone = _along(way, origin, task_ids, verb, by, reserved_for, detail or {}, auto_labels, change)
         if gone:
             moved += len(gone)
             arrived(Arrival(way.stage, way.port, gone, by))
     return moved
+
+
+_LABELED = Change(", annotation_id = said.id", (), "said", (), "t.id = said.task_id")
 
 
 def _along(
@@ -103,32 +122,33 @@ def _along(
     reserved_for: int | None,
     detail: dict[str, Any],
     auto_labels: Source | None,
+    change: Change | None,
 ) -> list[int]:
-    """One statement: a task that gets its labels and its place in two would be written twice, with all its indexes."""
     state, training = state_on_arrival(way.stage, by_model=auto_labels is not None)
     condition, draws = drawn(way.draws, "t.datapoint_id")
-    here = f"t.id = ANY(%s) AND t.stage_id = %s{condition}"
-    chosen = [list(task_ids), origin.pk, *draws]
-    said, said_params, labeled, which = "", [], "", here
+    here, chosen = f"t.id = ANY(%s) AND t.stage_id = %s{condition}", [list(task_ids), origin.pk, *draws]
+    said, said_params = "", []
     if auto_labels:
         said, said_params = _said_by_model(auto_labels, origin, here, chosen)
-        labeled, which, chosen = ", annotation_id = said.id FROM said", "t.id = said.task_id", []
+        change = _LABELED
+    columns, table = (change.columns, f"FROM {change.table}") if change else ("", "")
     rows = fetch(
         f"""
         WITH {said} moved AS (
             UPDATE labeling_task t
             SET stage_id = %s, state = {state}, in_training_set = {training}, assignee_id = NULL,
                 leased_until = NULL, reserved_for_id = %s, revision = t.revision + 1,
-                priority = GREATEST(t.priority, 0), arrived_at = now(){labeled}
-            WHERE {which}
+                priority = GREATEST(t.priority, 0), arrived_at = now(){columns}
+            {table} WHERE {f"{change.match} AND " if change else ""}{here}
             RETURNING t.id, t.annotation_id
         )
         INSERT INTO labeling_taskevent ({EVENT_COLUMNS})
         SELECT id, %s, %s, %s, %s, %s, annotation_id, %s, now() FROM moved
         RETURNING task_id
         """,  # noqa: S608
-        [*said_params, way.stage.pk, reserved_for, *chosen]
-        + [verb, by, origin.name, way.stage.name, json.dumps(way.path), json.dumps(detail)],
+        [*said_params, way.stage.pk, reserved_for]
+        + ([*change.params, *change.table_params] if change else [])
+        + [*chosen, verb, by, origin.name, way.stage.name, json.dumps(way.path), json.dumps(detail)],
     )
     return [row[0] for row in rows]
 
