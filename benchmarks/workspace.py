@@ -17,7 +17,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 SIZE = (5472, 3648)
 IMAGES = 4
 MOVES = 150
+TRACED = ["devtools.timeline", "disabled-by-default-devtools.timeline", "cc", "toplevel", "blink", "v8", "disabled-by-default-devtools.screenshot"]
 
 # Submit to next ready: from the key press until a frame shows the next task with its image and boxes.
 READY = """() => new Promise(resolve => {
@@ -105,6 +107,7 @@ class Window:
     def __init__(self, browser: Any, url: str, path: str, cookie: str) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 800})
         self.context.add_cookies([{"name": "sessionid", "value": cookie, "url": url}])
+        self.browser = browser
         self.page = self.context.new_page()
         self.cdp = self.context.new_cdp_session(self.page)
         self.cdp.send("Performance.enable")
@@ -204,6 +207,18 @@ def submits(window: Window) -> dict[str, float]:
         assert answer["complete"] and answer["boxes"], answer
         times.append(answer["ms"])
     return {"submit_to_ready_p50_ms": statistics.median(times), "submit_to_ready_max_ms": max(times)}
+
+
+def traced(window: Window, work: Callable[[], Any], file: Path) -> dict[str, float]:
+    """Milliseconds by kind of work while `work` runs, from Chromium's own tracing; the trace opens in DevTools."""
+    window.browser.start_tracing(page=window.page, path=file, categories=TRACED)
+    work()
+    window.browser.stop_tracing()
+    spent: Counter[str] = Counter()
+    for event in json.loads(file.read_text())["traceEvents"]:
+        if event.get("ph") == "X":
+            spent[event["name"]] += event["dur"] / 1000
+    return dict(spent.most_common(30))
 
 
 def page_bytes(window: Window) -> dict[str, int]:

@@ -71,10 +71,15 @@ Answer = Callable[..., dict[str, Any]]
 
 
 def as_json(view: Answer) -> Callable[..., JsonResponse]:
-    """Answers JSON; what was refused comes with its reason, a conflict with the newer state of the task."""
+    """Answers JSON; what was refused comes with its reason, a conflict with the newer state of the task.
+
+    A page that was opened by somebody else changes nothing: X-User names whose it is.
+    """
 
     @wraps(view)
     def answer(request: HtmxRequest, *, org: str, project: UUID, stage: str, **more: Any) -> JsonResponse:
+        if request.headers.get("X-User", str(request.user.pk)) != str(request.user.pk):
+            return JsonResponse({"message": "Somebody else is logged in now."}, status=401)
         desk = _desk(request, org, project, stage)
         try:
             return JsonResponse(view(request, desk, **more))
@@ -215,7 +220,8 @@ def reopen(request: HtmxRequest, desk: Desk, task: UUID) -> dict[str, Any]:
 @as_json
 def renew(request: HtmxRequest, desk: Desk) -> dict[str, Any]:
     tasks = read(TasksForm, request)["tasks"]
-    return {"until": selection.renew(stage=desk.stage, user=desk.user, task_ids=tasks)}
+    until = selection.renew(stage=desk.stage, user=desk.user, task_ids=tasks)
+    return {"until": until, "held": workspace_payload.held(desk.stage, desk.user, tasks)}
 
 
 @require_POST

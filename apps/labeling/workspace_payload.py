@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
@@ -93,6 +95,12 @@ def full(task: Task, organization: Organization, stage: Stage, user: User) -> di
         "comments": Comment.objects.filter(task=task, resolved_at=None).count(),
         "open": mine,
     }
+
+
+def held(stage: Stage, user: User, ids: Sequence[UUID]) -> list[str]:
+    """Those of the tasks that are still the member's."""
+    mine = Task.objects.filter(uid__in=ids, stage=stage, assignee=user, state__in=HELD)
+    return [str(uid) for uid in mine.values_list("uid", flat=True)]
 
 
 def _said(task: Task) -> list[dict[str, Any]] | None:

@@ -214,7 +214,9 @@ def test_v4_a_small_image_comes_first_and_the_whole_one_takes_its_place(page, li
     logged_in(labeler)
     held = []
     page.route("**/images/*/", lambda route: held.append(route))
-    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    work = Workspace(page, desk, live_url)
+    page.goto(work.url)
+    work.ready("a.jpg", whole=False)
     natural = "document.querySelector('#stage > img').naturalWidth"
     assert page.evaluate(natural) == 320
     work.draw(300, 200, 60, 40)

@@ -125,6 +125,67 @@ def test_s1_an_ended_session_asks_to_log_in_in_place(work, desk, labeler, consol
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
 
 
+def log_in_again(work, password="correct horse battery"):
+    dialog = work.page.locator("#dialog-login")
+    dialog.get_by_label("Password").fill(password)
+    dialog.get_by_role("button", name="Log in", exact=True).click()
+
+
+def test_s1_a_page_left_open_saves_nothing_while_somebody_else_is_logged_in(
+    work, desk, labeler, admin, logged_in, console
+):
+    console.expect("status of 401")
+    logged_in(admin)
+    work.draw(50, 60, 100, 90)
+    expect(work.page.locator("#dialog-login")).to_be_visible()
+    assert not Draft.objects.exists()
+    logged_in(labeler)
+    log_in_again(work)
+    expect(work.page.locator("#dialog-login")).to_be_hidden()
+    work.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
+
+
+GATE = {"status": 200, "content_type": "text/html", "body": "<h1>Welcome to our network</h1>"}
+BROKEN = {"status": 200, "content_type": "application/json", "body": '{"revi'}
+
+
+@pytest.mark.parametrize("answer", [GATE, BROKEN], ids=["a page of the network's gate", "half an answer"])
+def test_s1_what_is_no_answer_of_the_server_is_no_save(work, desk, labeler, answer):
+    work.page.route("**/save/", lambda route: route.fulfill(**answer), times=1)
+    work.draw(50, 60, 100, 90)
+    expect(state(work)).to_have_text("Offline: kept in this browser")
+    assert not Draft.objects.exists()
+    work.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
+
+
+def test_s1_work_on_a_task_that_is_gone_is_set_aside_and_the_next_one_opens(work, desk, console):
+    console.expect("status of 404")
+    desk.task("a.jpg").delete()
+    work.draw(50, 60, 100, 90)
+    expect(work.page.locator("#hint")).to_contain_text("a.jpg is no longer here")
+    work.ready("b.jpg")
+    work.saved()
+    assert work.waiting() == 0
+
+
+def test_s1_without_a_connection_the_page_says_so_and_goes_on_by_itself(work, desk, context, console):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    work.until(lambda: len(work.page.evaluate("document.querySelector('#stage').flow.tasks")) == 5)
+    desk.stage.project.tasks.exclude(datapoint__name="a.jpg").delete()
+    work.page.evaluate("(flow => { flow.tasks = flow.tasks.slice(0, 1); })(document.querySelector('#stage').flow)")
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    work.draw(50, 60, 100, 90)
+    work.keys("Enter")
+    expect(work.page.get_by_role("heading", name="The next task cannot be fetched")).to_be_visible()
+    context.set_offline(False)
+    expect(work.page.get_by_role("heading", name="Nothing left to label here")).to_be_visible()
+    work.until(lambda: Annotation.objects.count() == 1)
+    work.saved()
+
+
 @pytest.fixture
 def two_windows(work, open_desk, console):
     """The second window knows the revision from before the first one's save."""
@@ -145,6 +206,16 @@ def test_two_windows_in_conflict_show_both_versions_and_keep_mine(two_windows, d
     expect(dialog).to_contain_text("changed elsewhere")
     expect(dialog.locator(".mine svg rect")).to_have_count(1)
     expect(dialog.locator(".theirs svg rect")).to_have_count(1)
+    dialog.get_by_role("button", name="Keep mine").click()
+    two_windows.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (300, 200, 80, 70))
+
+
+def test_escape_decides_no_conflict(two_windows, desk, labeler):
+    dialog = two_windows.page.locator("#dialog-conflict")
+    two_windows.keys("Escape", "Escape")
+    expect(dialog).to_be_visible()
+    assert close_to(two_windows.boxes()[0], (300, 200, 80, 70))
     dialog.get_by_role("button", name="Keep mine").click()
     two_windows.saving_done()
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (300, 200, 80, 70))
@@ -183,6 +254,23 @@ def test_a_lease_that_ran_out_with_nobody_waiting_goes_on(work, desk, labeler):
     work.draw(50, 60, 100, 90)
     work.saving_done()
     assert desk.task("a.jpg").leased_until > timezone.now()
+
+
+def test_a_task_that_went_to_somebody_else_untouched_makes_room_for_the_next(
+    context, desk, live_url, logged_in, labeler, admin, client_of
+):
+    logged_in(labeler)
+    page = context.new_page()
+    page.clock.install()
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    Task.objects.filter(assignee=labeler).exclude(datapoint__name="c.jpg").update(
+        leased_until=timezone.now() - timedelta(seconds=1)
+    )
+    assert len(client_of(admin).post(desk.url("next")).json()["tasks"]) == 4
+    page.clock.fast_forward("05:01")
+    work.ready("c.jpg")
+    expect(page.locator("#hint")).to_have_text("a.jpg went to somebody else")
+    work.leave()
 
 
 def test_the_open_page_renews_its_leases(context, desk, live_url, logged_in, labeler):

@@ -14,6 +14,8 @@ from apps.labeling.models import Draft
 from tests.labeling.workspace_desk import WorkDesk
 
 SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
+WHOLE = """(({flow, editor}) => flow.task && flow.images.full(flow.task).image === editor.image)(
+    document.querySelector("#stage"))"""
 Box = tuple[float, float, float, float]
 
 
@@ -38,12 +40,13 @@ class Workspace:
             self.until(lambda: not self.under_way)
             self.page.goto("about:blank")
 
-    def ready(self, name: str = "") -> Workspace:
-        """Waits until a task (of this name) is open and its whole image is there."""
+    def ready(self, name: str = "", whole: bool = True) -> Workspace:
+        """Waits until a task (of this name) is open and its image is there, not only the small one."""
         if name:
             expect(self.page.locator("#task-name")).to_have_text(name, timeout=SECONDS * 1000)
         expect(self.stage).to_have_attribute("data-task", re.compile(".+"), timeout=SECONDS * 1000)
-        self.until(lambda: self.page.evaluate("document.querySelector('#stage > img').naturalWidth > 0"))
+        if whole:
+            self.until(lambda: self.page.evaluate(WHOLE))
         self.stage.focus()
         return self
 

@@ -106,6 +106,23 @@ def test_a_save_is_a_draft_with_which_the_task_opens_again(desk, client):
     assert again["state"] == "in_progress"
 
 
+def test_a_page_that_somebody_else_left_open_changes_nothing(desk, client, labeler, admin, client_of):
+    task = taken(client, desk)[0]
+    left_open = {"x-user": str(labeler.pk)}
+    answer = client_of(admin).post(task["url"] + "save/", work(revision=task["revision"]), headers=left_open)
+    assert answer.status_code == 401
+    assert client_of(admin).post(desk.url("next"), headers=left_open).status_code == 401
+    assert not Task.objects.filter(assignee=admin).exists()
+    assert client.post(task["url"] + "save/", work(revision=task["revision"]), headers=left_open).status_code == 200
+
+
+def test_a_renewal_tells_which_tasks_are_still_held(desk, client, admin, client_of):
+    ids = [task["id"] for task in taken(client, desk)]
+    Task.objects.filter(uid=ids[0]).update(leased_until=timezone.now() - timedelta(minutes=1))
+    assert ids[0] in [task["id"] for task in taken(client_of(admin), desk)]
+    assert set(client.post(desk.url("renew"), {"tasks": ids}).json()["held"]) == set(ids[1:])
+
+
 def test_an_empty_list_of_labels_is_an_answer(desk, client):
     task = taken(client, desk)[2]
     assert client.post(task["url"] + "submit/", work([], task["revision"])).status_code == 200

@@ -51,10 +51,14 @@ export class Editor {
     measure();
   }
 
-  // image: a decoded <img>; its place is laid out in the size the server knows, whatever preview it shows.
-  open({ labels, prelabels, size, image, history = {}, readonly = false }) {
+  // image: a decoded <img>; its place is laid out in the size the server knows, even if it is a small one. preview: a
+  // small one that lies below it.
+  open({ labels, prelabels, size, image, preview = null, history = {}, readonly = false }) {
     this.pointer.cancel();
     Object.assign(this, { readonly, focus: null, hideAll: false });
+    this.below?.remove();
+    this.below = preview;
+    if (preview) this.stage.prepend(preview);
     this.setImage(image, size);
     this.view.hover(null);
     this.history.clear(history);
@@ -70,14 +74,15 @@ export class Editor {
   }
 
   setImage(image, size) {
-    image.alt = "";
-    image.draggable = false;
-    image.width = size.w;
-    image.height = size.h;
+    for (const one of this.pictures(image)) Object.assign(one, { alt: "", draggable: false, width: size.w, height: size.h });
     this.image.replaceWith(image);
     this.image = image;
     this.applyPrefs();
     this.moved();
+  }
+
+  pictures(image = this.image) {
+    return this.below ? [this.below, image] : [image];
   }
 
   follow({ reset, ids, changes, selection, flags }) {
@@ -90,7 +95,7 @@ export class Editor {
 
   moved() {
     const { scale, x, y } = this.viewport;
-    this.image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+    for (const one of this.pictures()) one.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.image.classList.toggle("pixelated", this.prefs.pixelated && scale > 2);
     this.view.move();
     this.view.showHover();
@@ -110,7 +115,8 @@ export class Editor {
   applyPrefs() {
     const { brightness, contrast, saturation, invert, fill, crossWidth, crossOpacity, crossColor } = this.prefs;
     const plain = brightness === 100 && contrast === 100 && saturation === 100 && !invert;
-    this.image.style.filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
+    const filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
+    for (const one of this.pictures()) one.style.filter = filter;
     this.stage.style.setProperty("--fill", fill / 100);
     this.stage.style.setProperty("--cross-color", crossColor);
     this.stage.style.setProperty("--cross-width", crossWidth);

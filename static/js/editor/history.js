@@ -52,7 +52,9 @@ export class History {
     this.store.select(changes.filter(({ after }) => after).map(({ id }) => id));
   }
 
+  // What clear() takes to go on from here.
   dump() {
-    return { done: this.done.map(({ changes }) => ({ changes })), undone: this.undone.map(({ changes }) => ({ changes })) };
+    const bare = (steps) => steps.map(({ changes }) => ({ changes }));
+    return { done: bare(this.done), undone: bare(this.undone) };
   }
 }

@@ -22,19 +22,17 @@ export class Journal {
     });
   }
 
+  // As text: copying thousands of boxes as objects would cost the page several times as much.
   put(record) {
-    return this.ask("readwrite", (store) => store.put({ ...record, user: this.user }));
-  }
-
-  get(id) {
-    return this.ask("readonly", (store) => store.get([this.user, id]));
+    return this.ask("readwrite", (store) => store.put({ user: this.user, id: record.id, text: JSON.stringify(record) }));
   }
 
   remove(id) {
     return this.ask("readwrite", (store) => store.delete([this.user, id]));
   }
 
-  all() {
-    return this.ask("readonly", (store) => store.getAll(IDBKeyRange.bound([this.user], [this.user, []])));
+  async all() {
+    const found = await this.ask("readonly", (store) => store.getAll(IDBKeyRange.bound([this.user], [this.user, []])));
+    return found.map(({ text }) => JSON.parse(text));
   }
 }

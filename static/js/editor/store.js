@@ -38,7 +38,7 @@ export class Store {
   }
 
   labels() {
-    return this.all().map(({ x, y, w, h, z, n, pending, ...label }) => ({ ...label, bbox: toNorm({ x, y, w, h }, this.size) }));
+    return labelsOf(this.all(), this.size);
   }
 
   // A new box of a person's own; it enters the store by a change set.
@@ -90,6 +90,9 @@ export class Store {
     this.tell({ ids: changes.map(({ id }) => id), changes, selection: gone.length > 0 });
   }
 }
+
+export const labelsOf = (boxes, size) => boxes.map(
+  ({ x, y, w, h, z, n, pending, ...label }) => ({ ...label, bbox: toNorm({ x, y, w, h }, size) }));
 
 // The box after a person changed it: a predicted box becomes theirs, and keeps the name of what it came from.
 export function changed(box, patch) {

@@ -23,22 +23,30 @@ export function form(data) {
   return body;
 }
 
-// A redirect of these paths can only lead to the login page. A 5xx without our JSON is a server on its way back.
+let speaker = "";
+
+// Whose page this is: the server refuses its changes while somebody else is logged in in another window.
+export function speakFor(user) {
+  speaker = String(user);
+}
+
+// A redirect of these paths can only lead to the login page. What is broken off, a 5xx, or a page in the place of our
+// JSON (the gate of a network) is no answer of ours: the request is sent again.
 export async function call(url, data = null) {
   let answer;
+  let body = null;
   try {
     answer = await fetch(url, {
       method: data ? "POST" : "GET", body: data && form(data), redirect: "manual",
-      headers: { "X-CSRFToken": token(), Accept: "application/json" },
+      headers: { "X-CSRFToken": token(), Accept: "application/json", ...(data && { "X-User": speaker }) },
     });
+    if (answer.headers.get("Content-Type")?.includes("json")) body = await answer.json();
   } catch (error) {
     throw new Offline(error.message);
   }
   if (answer.type === "opaqueredirect" || answer.status === 401) throw new LoggedOut();
-  const json = answer.headers.get("Content-Type")?.includes("json");
-  if (answer.status >= 500) throw new Offline(`The server answered ${answer.status}`);
-  const body = json ? await answer.json() : {};
-  if (!answer.ok) throw new Refused(answer.status, body);
+  if (answer.status >= 500 || (answer.ok && !body)) throw new Offline(`The server answered ${answer.status}`);
+  if (!answer.ok) throw new Refused(answer.status, body || {});
   return body;
 }
 

@@ -1,13 +1,16 @@
 // From task to task: lease, load ahead, open, save, submit, skip, take back.
 
 import { fromNorm } from "../editor/geometry.js";
-import { accepted } from "../editor/store.js";
+import { accepted, labelsOf } from "../editor/store.js";
 import { LoggedOut, Offline, Refused, call } from "./api.js";
 import { choose, conflict } from "./dialogs.js";
+import { painted } from "./frame.js";
 import { Images } from "./images.js";
 
 const AHEAD = 2;
 const RENEW_MS = 5 * 60_000;
+const AGAIN_MS = 10_000;
+const RECENT = 20;
 
 const essence = (labels) => JSON.stringify(labels.map(({ id, category, bbox, from = "" }) => [id, category, from, ...bbox]).sort());
 const sameWork = (a, b) => Boolean(a && b) && essence(a) === essence(b);
@@ -18,10 +21,14 @@ export class Flow {
     Object.assign(this, { editor, sync, clock, data, page, tasks: [], done: [], task: null, turn: 0, images: new Images() });
     sync.conflict = (record, body) => this.settleConflict(record, body);
     sync.refused = (record) => this.takeBack(record);
+    sync.parked = (record) => this.lose(record);
     sync.saved = (record, revision) => this.noteSaved(record, revision);
     editor.on((news) => news.changes && this.noteChange());
     const renewal = setInterval(() => this.renew(), RENEW_MS);
-    signal.addEventListener("abort", () => clearInterval(renewal));
+    signal.addEventListener("abort", () => {
+      clearInterval(renewal);
+      clearTimeout(this.again);
+    });
   }
 
   async start() {
@@ -30,13 +37,15 @@ export class Flow {
     await this.next();
   }
 
-  // Runs a request; what failed is said in the page, and false comes back.
-  async tell(url, data) {
+  // Runs a request; what failed is said in the page, and null comes back. quiet: nobody waits for what it does.
+  async tell(url, data, quiet = false) {
     try {
-      return await call(url, data);
+      const answer = await call(url, data);
+      if (!this.sync.waiting.length) this.page.reached();
+      return answer;
     } catch (error) {
       if (error instanceof LoggedOut) this.page.status("login");
-      else if (error instanceof Offline) this.page.status("offline", this.sync.waiting.length);
+      else if (error instanceof Offline) this.page.offline(this.sync.waiting.length, quiet);
       else if (error instanceof Refused) this.page.hint(error.message);
       else throw error;
       return null;
@@ -45,7 +54,7 @@ export class Flow {
 
   // Several callers at once share one request.
   more() {
-    this.asking ||= this.tell(this.data.urls.next, {}).then((answer) => {
+    this.asking ||= this.tell(this.data.urls.next, {}, true).then((answer) => {
       this.asking = null;
       if (!answer) return false;
       const gone = new Set(this.sync.waiting.filter(({ kind }) => kind === "submit").map(({ id }) => id));
@@ -60,16 +69,26 @@ export class Flow {
   }
 
   async next() {
-    if (!this.tasks.length) await this.more();
-    if (!this.tasks.length) return this.rest();
+    const asked = this.tasks.length > 0 || await this.more();
+    if (!this.tasks.length) return this.rest(!asked);
     await this.open(this.tasks[0]);
+    await painted();
     return this.ahead();
   }
 
-  rest() {
+  rest(cut) {
     this.task = null;
     this.turn += 1;
-    this.page.showTask(null);
+    this.resting = true;
+    this.page.showTask(null, { cut });
+    clearTimeout(this.again);
+    if (cut) this.again = setTimeout(() => this.wake(), AGAIN_MS);
+  }
+
+  // The connection is back, or somebody looks at the page again.
+  async wake() {
+    if (this.resting) await this.next();
+    else await this.renew();
   }
 
   async ahead() {
@@ -84,9 +103,10 @@ export class Flow {
   async open(task) {
     this.turn += 1;
     const { turn } = this;
+    this.resting = false;
     this.task = null; // until the image is there, nothing done on the canvas belongs to any task
     this.editor.shut();
-    const kept = this.sync.records.get(task.id);
+    const kept = this.sync.whole(task.id);
     const mine = kept && kept.kind !== "submit" && kept.revision >= task.revision;
     if (kept?.kind === "saved" && !mine) await this.sync.forget(task.id);
     const work = mine ? kept : { labels: task.labels, seconds: task.seconds, history: task.history };
@@ -97,11 +117,12 @@ export class Flow {
     const size = { w: task.width, h: task.height };
     this.task = task;
     this.editor.hadPrelabels = task.prelabels.length > 0;
-    this.editor.open({ ...work, prelabels: task.prelabels, size, image: image || new Image(), readonly: this.data.readonly });
+    this.editor.open({ ...work, prelabels: task.prelabels, size, image: image || new Image(), preview: full.preview, readonly: this.data.readonly });
     this.clock.start(work.seconds || 0);
-    this.page.showTask(task, image ? "" : "The image did not load.");
+    this.page.showTask(task, { problem: image ? "" : "The image did not load." });
+    if (mine && kept.kind === "parked") this.noteChange();
     if (image && image !== full.image) await this.sharpen(task, turn, size);
-    if (kept && !mine && kept.kind === "draft") await this.settleConflict(kept, { message: "This task changed elsewhere since you worked on it.", task });
+    if (kept && !mine && (kept.kind === "draft" || kept.kind === "parked")) await this.settleConflict(kept, { message: "This task changed elsewhere since you worked on it.", task });
   }
 
   async sharpen(task, turn, size) {
@@ -109,18 +130,25 @@ export class Flow {
       const image = await this.images.full(task).promise;
       if (turn === this.turn && image !== this.editor.image) this.editor.setImage(image, size);
     } catch {
-      if (turn === this.turn) this.page.showTask(task, "Only the small image loaded.");
+      if (turn === this.turn) this.page.showTask(task, { problem: "Only the small image loaded." });
     }
   }
 
-  record() {
-    const { task, editor, clock, sync } = this;
-    const revision = Math.max(sync.records.get(task.id)?.revision ?? 0, task.revision);
-    return { id: task.id, url: task.url, name: task.name, labels: editor.store.labels(), seconds: clock.seconds, revision, history: editor.history.dump() };
+  head() {
+    const { id, url, name } = this.task;
+    const revision = Math.max(this.sync.records.get(id)?.revision ?? 0, this.task.revision);
+    return { id, url, name, seconds: this.clock.seconds, revision };
+  }
+
+  // Boxes and steps never change, so what is open now can be written down later.
+  body() {
+    const { store, history } = this.editor;
+    const [boxes, size, steps] = [store.all(), store.size, history.dump()];
+    return () => ({ labels: labelsOf(boxes, size), history: steps });
   }
 
   noteChange() {
-    if (this.task && !this.data.readonly) this.sync.note(this.record());
+    if (this.task && !this.data.readonly) this.sync.note(this.head(), this.body());
   }
 
   noteSaved(record, revision) {
@@ -161,17 +189,18 @@ export class Flow {
   }
 
   async submit({ nothing = false, verb = "submit", extra = {}, settle = true } = {}) {
-    if (!this.task || this.deciding) return;
+    const { editor, task } = this;
+    if (!task || this.deciding) return;
     this.deciding = true;
     try {
-      this.editor.pointer.cancel();
-      const { editor } = this;
+      editor.pointer.cancel();
       if (settle && ((!nothing && !(await this.settle())) || !(await this.mayBeEmpty(nothing)))) return;
+      if (this.task !== task) return; // another one came to the front while this one was asked about
       if (nothing) editor.commit(editor.store.all().map((box) => ({ id: box.id, before: box, after: null })));
-      const record = { ...this.record(), verb, extra };
+      const head = { ...this.head(), verb, extra };
       editor.previous = editor.store.all().filter((box) => !box.pending);
-      this.leave({ ...this.task, history: record.history, revision: record.revision });
-      this.sync.submit(record);
+      this.leave({ ...task, history: editor.history.dump(), revision: head.revision });
+      this.sync.submit(head, this.body());
     } finally {
       this.deciding = false;
     }
@@ -180,19 +209,18 @@ export class Flow {
 
   leave(task) {
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
-    this.done.unshift(task);
+    this.done = [task, ...this.done].slice(0, RECENT);
     this.dry = false;
   }
 
   async pass(verb, data) {
     const { task } = this;
     await this.sync.push(task.id);
-    const answer = await this.tell(`${task.url}${verb}/`, { ...data, revision: this.record().revision });
-    if (!answer) return;
+    if (!(await this.tell(`${task.url}${verb}/`, data))) return;
     await this.sync.forget(task.id);
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
     this.dry = false;
-    await this.next();
+    if (this.task === task) await this.next();
   }
 
   // Takes the last submit back: from the journal while it has not left, else from the server.
@@ -219,16 +247,25 @@ export class Flow {
     await this.open(task);
   }
 
+  // The task is gone, or no longer this person's to see.
+  async lose({ id, name }) {
+    this.tasks = this.tasks.filter((task) => task.id !== id);
+    this.page.hint(`${name} is no longer here; what you did to it stays in this browser for two weeks`);
+    if (this.task?.id === id) await this.next();
+  }
+
   async settleConflict(record, { message, task: newer }) {
     const about = newer || [this.task, ...this.tasks, ...this.done].find((task) => task?.id === record.id);
     if (!about) return this.sync.forget(record.id);
     if (newer && sameWork(record.labels, newer.labels)) return this.alreadyThere(record, newer);
-    const choice = await conflict({
-      message, name: record.name, mine: record.labels, theirs: newer?.labels, task: about, classes: this.editor.byId, open: newer?.open,
-    });
+    let choice = ""; // Escape decides nothing
+    while (!choice) {
+      choice = await conflict({
+        message, name: record.name, mine: record.labels, theirs: newer?.labels, task: about, classes: this.editor.byId, open: newer?.open,
+      });
+    }
     if (choice === "mine") {
-      const now = this.sync.records.get(record.id) || record;
-      this.sync.keep({ ...now, revision: newer.revision });
+      this.sync.keep({ ...(this.sync.whole(record.id) || record), revision: newer.revision });
       return this.sync.later(record.id, 0);
     }
     const size = { w: about.width, h: about.height };
@@ -246,7 +283,7 @@ export class Flow {
     }
     if (!newer.open) return this.sync.forget(record.id);
     this.noteSaved(record, newer.revision);
-    return this.sync.keep({ ...(this.sync.records.get(record.id) || record), kind: "saved", revision: newer.revision });
+    return this.sync.keep({ ...(this.sync.whole(record.id) || record), kind: "saved", revision: newer.revision });
   }
 
   async takeTheirs(id, newer) {
@@ -260,7 +297,21 @@ export class Flow {
 
   async renew() {
     const ids = this.tasks.map(({ id }) => id);
-    if (ids.length) await this.tell(this.data.urls.renew, { tasks: ids });
+    const answer = ids.length && await this.tell(this.data.urls.renew, { tasks: ids }, true);
+    if (answer) await this.drop(new Set(ids.filter((id) => !answer.held.includes(id))));
+  }
+
+  // Tasks that went to others; what was done to one of them is settled when it is saved.
+  async drop(gone) {
+    const busy = new Set(this.sync.waiting.map(({ id }) => id));
+    const { task } = this;
+    const lost = this.tasks.filter(({ id }) => gone.has(id) && !busy.has(id));
+    if (!lost.length) return;
+    this.tasks = this.tasks.filter((one) => !lost.includes(one));
+    this.page.drawQueue(this);
+    if (!lost.includes(task)) return;
+    this.page.hint(`${task.name} went to somebody else`);
+    await this.next();
   }
 
   // Gives back what nobody has touched.

@@ -6,7 +6,7 @@ import { Journal } from "../editor/journal.js";
 import { Keymap, listenKeys } from "../editor/keys.js";
 import { Minimap } from "../editor/minimap.js";
 import { Panel } from "../editor/panel.js";
-import { call } from "./api.js";
+import { call, speakFor } from "./api.js";
 import { Clock } from "./clock.js";
 import { Sheet, ask, logInAgain, open } from "./dialogs.js";
 import { Comments, Queue } from "./drawer.js";
@@ -27,6 +27,7 @@ const { signal } = closing;
 const page = new Page(document);
 const stage = document.getElementById("stage");
 const { keys = {}, sliders = {}, ...looks } = data.prefs;
+speakFor(data.user.id);
 const prefs = { ...DEFAULTS, ...looks, slider: sliders[data.project] ?? data.slider };
 
 const editor = new Editor({ stage, classes: data.classes, prefs, say: (text, visible) => page.say(text, visible), signal });
@@ -121,16 +122,16 @@ async function logIn() {
   sync.failures = 0;
   const again = await flow.tell(data.urls.who);
   if (!again) return;
-  if (again.user !== data.user.id) location.reload();
+  if (again.user !== data.user.id) return location.reload();
   await sync.replay();
-  if (!flow.task) await flow.next();
+  return flow.wake();
 }
 
 page.onLogin = logIn;
 for (const button of document.querySelectorAll("[data-action]")) button.addEventListener("click", (event) => press(event, button), { signal });
 addEventListener("keydown", changeRegion, { signal });
 addEventListener("focus", loggedInElsewhere, { signal });
-document.getElementById("rest-again").addEventListener("click", () => { flow.dry = false; flow.next(); });
+for (const id of ["rest-again", "cut-again"]) document.getElementById(id).addEventListener("click", () => flow.wake());
 document.getElementById("broken-again").addEventListener("click", () => flow.task && flow.open(flow.task));
 document.getElementById("state").addEventListener("click", () => (page.find("#state").dataset.state === "login" ? logIn() : sync.replay()));
 editor.on((news) => {
@@ -140,7 +141,8 @@ editor.on((news) => {
   for (const button of document.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", Boolean(editor.prefs[button.dataset.toggle]));
 });
 setInterval(() => { page.find("#clock").textContent = clock.text; }, 1000);
-addEventListener("visibilitychange", () => document.hidden && sync.replay(), { signal });
+addEventListener("visibilitychange", () => (document.hidden ? sync.replay() : flow.wake()), { signal });
+addEventListener("online", () => flow.wake(), { signal });
 addEventListener("beforeunload", (event) => { if (sync.failures && sync.waiting.length) event.preventDefault(); });
 stage.editor = editor;
 stage.flow = flow;

@@ -32,8 +32,19 @@ export class Page {
     const kept = state === "offline" && detail > 1 ? ` (${detail} tasks)` : "";
     element.dataset.state = state;
     element.textContent = STATES[state] + kept;
-    if (state === "refused") this.hint(detail);
+    if (state === "refused" && detail) this.hint(detail);
     if (state === "login") this.onLogin?.();
+  }
+
+  offline(waiting, quiet) {
+    this.status("offline", waiting);
+    if (!quiet) this.hint("No connection: try that again when the server answers");
+  }
+
+  // The server answered, and nothing waits for it.
+  reached() {
+    const { state } = this.find("#state").dataset;
+    if (state === "offline" || state === "login") this.status("saved");
   }
 
   loading(task) {
@@ -43,12 +54,14 @@ export class Page {
     this.loadTimer = setTimeout(() => this.find("#stage").classList.add("loading"), LOADING_MS);
   }
 
-  showTask(task, problem = "") {
+  // cut: there may be more tasks, but the server cannot be asked.
+  showTask(task, { problem = "", cut = false } = {}) {
     clearTimeout(this.loadTimer);
     const stage = this.find("#stage");
     stage.classList.remove("loading");
     stage.dataset.task = task ? task.id : "";
-    this.find("#rest").hidden = Boolean(task);
+    this.find("#rest").hidden = Boolean(task) || cut;
+    this.find("#cut").hidden = Boolean(task) || !cut;
     this.find("#broken").hidden = !problem;
     this.find("#broken p").textContent = problem;
     this.find("#task-name").textContent = task ? task.name : "";

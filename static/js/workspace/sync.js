@@ -1,14 +1,18 @@
 // Brings every change to the server: journal first, then a save half a second later, again and again until it is there.
 
 import { LoggedOut, Offline, Refused, call } from "./api.js";
+import { painted } from "./frame.js";
 
 const PAUSE_MS = 500;
-const SAVED_MS = 14 * 24 * 3600_000;
+const KEPT_MS = 14 * 24 * 3600_000;
 const AGAIN_MS = [1000, 2000, 5000, 10_000];
+
+// Records are drafts and submits on their way; saved ones the server has, for parked ones it has no task.
+const isDone = ({ kind }) => kind === "saved" || kind === "parked";
 
 export class Sync {
   // told(state, detail): saved, saving, changed, offline, login, refused. Who uses it sets conflict(record, body),
-  // refused(record) and saved(record, revision).
+  // refused(record), parked(record) and saved(record, revision).
   constructor({ journal, told, signal }) {
     Object.assign(this, { journal, told, records: new Map(), timers: new Map(), running: new Map(), failures: 0 });
     addEventListener("online", () => this.replay(), { signal });
@@ -19,31 +23,42 @@ export class Sync {
 
   // What an earlier page left behind.
   async restore() {
-    for (const record of await this.journal.all()) {
-      if (record.kind === "saved" && Date.now() - record.at > SAVED_MS) await this.journal.remove(record.id);
+    const left = await this.journal.all().catch((error) => this.noCopy(error));
+    for (const record of left || []) {
+      if (isDone(record) && Date.now() - record.at > KEPT_MS) await this.journal.remove(record.id);
       else this.records.set(record.id, record);
     }
     return [...this.records.values()];
   }
 
   get waiting() {
-    return [...this.records.values()].filter(({ kind }) => kind !== "saved");
+    return [...this.records.values()].filter((record) => !isDone(record));
   }
 
-  note(record) {
-    this.keep({ ...record, kind: "draft", at: Date.now() });
-    this.later(record.id, PAUSE_MS);
+  // body(): labels and history as they are now. To write them down is the costly part: it waits for the next frame, or
+  // for whoever needs the whole record before.
+  note(head, body) {
+    this.records.set(head.id, { ...head, kind: "draft", at: Date.now(), body });
+    painted().then(() => this.whole(head.id));
+    this.later(head.id, PAUSE_MS);
     if (navigator.onLine) this.told("changed");
   }
 
-  submit(record) {
-    this.keep({ ...record, kind: "submit", at: Date.now() });
-    return this.push(record.id);
+  submit(head, body) {
+    this.records.set(head.id, { ...head, kind: "submit", at: Date.now(), body });
+    clearTimeout(this.timers.get(head.id));
+    painted().then(() => this.push(head.id));
+  }
+
+  whole(id) {
+    const { body, ...record } = this.records.get(id) || {};
+    if (body) this.keep({ ...record, ...body() });
+    return this.records.get(id);
   }
 
   // Takes a submit back that has not left yet; the draft stays.
   recall(id) {
-    const record = this.records.get(id);
+    const record = this.whole(id);
     if (record?.kind !== "submit" || this.running.has(id)) return null;
     this.keep({ ...record, kind: "draft" });
     return record;
@@ -51,13 +66,17 @@ export class Sync {
 
   keep(record) {
     this.records.set(record.id, record);
-    this.journal.put(record).catch((error) => this.told("refused", `This browser keeps no copy: ${error.message}`));
+    this.journal.put(record).catch((error) => this.noCopy(error));
+  }
+
+  noCopy(error) {
+    this.told("refused", `This browser keeps no copy: ${error.message}`);
   }
 
   forget(id) {
     clearTimeout(this.timers.get(id));
     this.records.delete(id);
-    return this.journal.remove(id);
+    return this.journal.remove(id).catch((error) => this.noCopy(error));
   }
 
   later(id, pause) {
@@ -73,14 +92,13 @@ export class Sync {
   async push(id) {
     clearTimeout(this.timers.get(id));
     await this.running.get(id);
-    const record = this.records.get(id);
-    if (!record || record.kind === "saved" || this.running.has(id)) return;
-    const work = this.send(record);
+    const record = this.whole(id);
+    if (!record || isDone(record) || this.running.has(id)) return;
+    const work = this.send(record).finally(() => this.running.delete(id));
     this.running.set(id, work);
     await work;
-    this.running.delete(id);
-    const now = this.records.get(id);
-    if (now && now !== record && now.kind !== "saved" && !this.failures) await this.push(id);
+    const now = this.whole(id);
+    if (now && now !== record && !now.refused && !isDone(now) && !this.failures) await this.push(id);
   }
 
   async send(record) {
@@ -96,12 +114,18 @@ export class Sync {
   }
 
   async arrived(record, { revision }) {
-    const now = this.records.get(record.id);
+    const now = this.whole(record.id);
     if (record.kind === "submit") await this.forget(record.id);
     else if (now === record) this.keep({ ...record, kind: "saved", revision });
     else if (now) this.keep({ ...now, revision });
     if (record.kind === "draft") this.saved(record, revision);
-    this.told(this.waiting.length ? "saving" : "saved");
+    this.tellState();
+  }
+
+  // What was refused waits for the person, the rest for the server.
+  tellState() {
+    const refused = this.waiting.filter((record) => record.refused).length;
+    this.told(this.waiting.length > refused ? "saving" : refused ? "refused" : "saved");
   }
 
   async failed(record, error) {
@@ -113,11 +137,17 @@ export class Sync {
       this.told("offline", this.waiting.length);
       this.later(record.id, AGAIN_MS[Math.min(this.failures, AGAIN_MS.length) - 1]);
     } else if (error instanceof Refused && error.status === 409) {
-      await this.conflict(this.records.get(record.id) || record, error.body);
+      await this.conflict(this.whole(record.id) || record, error.body);
       if (!this.waiting.length) this.told("saved");
+    } else if (error instanceof Refused && error.status === 404) {
+      this.keep({ ...(this.whole(record.id) || record), kind: "parked" });
+      this.tellState();
+      await this.parked(record);
     } else if (error instanceof Refused) {
+      const now = this.whole(record.id) || record;
+      if (now === record) this.keep({ ...record, refused: true });
       this.told("refused", error.message);
-      await this.refused(this.records.get(record.id) || record);
+      await this.refused(now);
     } else {
       throw error;
     }
