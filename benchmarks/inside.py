@@ -23,8 +23,14 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(script: str, sizes: Sequence[int], out: Path | None) -> None:
-    """Run `script --size N` for each size in a database of its own; print a table, write JSON."""
+def measure(
+    script: str,
+    sizes: Sequence[int],
+    out: Path | None,
+    arguments: Sequence[str] = (),
+    others: Sequence[Figures] = (),
+) -> None:
+    """Run `script --size N` for each size in a database of its own; print a table, with those of `others`; write JSON."""
     import django
 
     django.setup()
@@ -33,13 +39,16 @@ def measure(script: str, sizes: Sequence[int], out: Path | None) -> None:
     rows: list[Figures] = []
     with Sandbox("benchmark", (), keep=False, more={"LOG_LEVEL": "WARNING"}) as sandbox:
         for size in sizes:
-            command = [sys.executable, script, "--size", str(size)]
+            command = [sys.executable, script, "--size", str(size), *arguments]
             done = subprocess.run(command, cwd=ROOT, env=sandbox.environment, stdout=subprocess.PIPE, check=True)
             rows += json.loads(done.stdout.splitlines()[-1])
             if len(rows) == 1 or size == sizes[0]:
                 print("  ".join(f"{name:>14}" for name in rows[0]))
             for row in rows[-(len(rows) // (sizes.index(size) + 1)) :]:
                 print("  ".join(f"{_shown(value):>14}" for value in row.values()), flush=True)
+    for row in others:
+        print("  ".join(f"{_shown(value):>14}" for value in row.values()))
+    rows += others
     if out:
         out.write_text(json.dumps(rows, indent=2) + "\n")
 

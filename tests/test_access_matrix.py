@@ -248,6 +248,7 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "warehouse:labelsets": Row(Can.SEE_WAREHOUSE, Can.MANAGE_WAREHOUSE),
     "warehouse:labelset": Row(Can.SEE_WAREHOUSE, make=of_labelset),
     "warehouse:entry": Row(Can.SEE_WAREHOUSE, make=lambda world: of_labelset(world) | {"number": 1}, also=NOT_FOUND),
+    "warehouse:begin-export": Row(Can.MANAGE_WAREHOUSE, make=of_labelset),
     "warehouse:labelset-export": Row(Can.MANAGE_WAREHOUSE, make=of_labelset),
     "warehouse:delete-labelset": Row(post=Can.MANAGE_WAREHOUSE, make=of_labelset),
     "warehouse:datapoint-image": Row(Can.SEE_IMAGES, make=of_datapoint),

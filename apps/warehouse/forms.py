@@ -169,3 +169,30 @@ class EntryFilter(forms.Form):
         """What of it is valid; the rest is as if it were not there."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+
+
+class ExportForm(EntryFilter):
+    """What of a labelset goes out, in which form, and what comes with it."""
+
+    format = forms.ChoiceField(choices=[], initial="coco")
+    split = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), ("train", "Training"), ("val", "Validation"), ("test", "Test")],
+        help_text="By a hash of the name, 80 to 10 to 10: an image is always in the same.",
+    )
+    only_matching_boxes = forms.BooleanField(required=False, label="Only boxes that match")
+    images = forms.BooleanField(required=False, label="Images beside the labels, in a ZIP archive")
+    leave_out_unsized = forms.BooleanField(required=False, label="Leave out images of unknown size")
+    since = forms.CharField(
+        required=False,
+        max_length=80,
+        label="Only changes since",
+        help_text="The cursor of an earlier export: info.cursor in its file, or winnow.json in its archive.",
+    )
+    field_order = ["format", "split", "images"]
+
+    def __init__(self, *args: Any, formats: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["format"].choices = formats  # type: ignore[attr-defined]
+        for name, label in (("q", "Part of the name"), ("low", "Confidence from"), ("high", "Confidence to")):
+            self.fields[name].label = label

@@ -32,7 +32,7 @@ ON CONFLICT (labelset_id, datapoint_id) DO UPDATE SET
   task_uid = excluded.task_uid, labels = excluded.labels, source = excluded.source,
   confidence = excluded.confidence, cycle = excluded.cycle, author_id = excluded.author_id,
   class_ids = excluded.class_ids, class_boxes = excluded.class_boxes, box_count = excluded.box_count,
-  updated_at = now()
+  changed = excluded.changed, updated_at = now()
 """
 
 

@@ -173,7 +173,33 @@ class Labelset(models.Model):
         return self.name
 
 
+class CurrentTransaction(models.Func):
+    """The number of the transaction that writes a row."""
+
+    template = "(pg_current_xact_id()::text::bigint)"
+    arity = 0
+    output_field = models.BigIntegerField()
+
+
 class LabelsetEntryQuerySet(models.QuerySet["LabelsetEntry"]):
+    _DELETE = """
+        WITH gone AS (
+          DELETE FROM warehouse_labelsetentry AS entry USING warehouse_datapoint AS point
+          WHERE point.id = entry.datapoint_id AND entry.id IN ({keys}) RETURNING entry.labelset_id, point.uid, point.name)
+        INSERT INTO warehouse_labelsetdeletion (labelset_id, uid, name) SELECT labelset_id, uid, name FROM gone
+        ON CONFLICT (labelset_id, uid) DO UPDATE SET name = excluded.name, changed = excluded.changed
+        """
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """What goes leaves a trace for exports of changes; what goes with its labelset does not."""
+        keys, params = self.order_by().values("pk").query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(self._DELETE.format(keys=keys), params)
+            return cursor.rowcount, {self.model._meta.label: cursor.rowcount}
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
     def matching(
         self,
         *,
@@ -241,6 +267,9 @@ class LabelsetEntry(models.Model):
         models.IntegerField(), default=list, help_text="How many boxes of each of the class ids, for counts."
     )
     box_count = models.PositiveIntegerField(default=0)
+    changed = models.BigIntegerField(
+        db_default=CurrentTransaction(), editable=False, help_text="Number of the transaction that wrote it last."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -258,5 +287,24 @@ class LabelsetEntry(models.Model):
             models.Index(fields=["labelset", "id"], name="entry_page"),
             models.Index(fields=["labelset", "source", "id"], name="entry_source"),
             models.Index(fields=["labelset", "confidence", "id"], name="entry_confidence"),
+            models.Index(fields=["labelset", "changed"], name="entry_changed"),
             GinIndex(fields=["class_ids"], name="entry_classes"),
         ]
+
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        return LabelsetEntry.objects.filter(pk=self.pk).delete()
+
+
+class LabelsetDeletion(models.Model):
+    """An entry that is no more, for exports of what has changed."""
+
+    labelset = models.ForeignKey(Labelset, models.CASCADE, related_name="deletions", db_index=False)
+    uid = models.UUIDField(help_text="Of the datapoint.")
+    name = models.CharField(max_length=500)
+    changed = models.BigIntegerField(
+        db_default=CurrentTransaction(), editable=False, help_text="Number of the transaction that deleted it."
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["labelset", "uid"], name="labelset_deletion_once")]
+        indexes = [models.Index(fields=["labelset", "changed"], name="deletion_changed")]

@@ -125,6 +125,18 @@ def render(file: BinaryIO) -> bytes:
     return shrink(file, RENDITION_SIDE, quality=90)
 
 
+def upright(file: BinaryIO) -> bytes:
+    """The picture as it is displayed even by who knows nothing of EXIF: its own bytes, unless it has to be turned."""
+    with _opened(file) as image:
+        if image.getexif().get(_ORIENTATION, 1) == 1:
+            file.seek(0)
+            return file.read()
+        out, kind = io.BytesIO(), "JPEG" if image.format == "MPO" else image.format
+        turned = ImageOps.exif_transpose(image)
+        turned.save(out, kind, quality=95, icc_profile=image.info.get("icc_profile"))
+        return out.getvalue()
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     image.load()
     if image.mode.startswith("I") or image.mode == "F":

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.warehouse.views import datasets, images, imports, labelsets, storages, uploads
+from apps.warehouse.views import datasets, exports, images, imports, labelsets, storages, uploads
 
 app_name = "warehouse"
 
@@ -18,7 +18,8 @@ _dataset: list[URLPattern | URLResolver] = [
 _labelset: list[URLPattern | URLResolver] = [
     path("", labelsets.labelset, name="labelset"),
     path("entries/<int:number>/", labelsets.entry, name="entry"),
-    path("export/", labelsets.export, name="labelset-export"),
+    path("export/", exports.begin, name="begin-export"),
+    path("export/file/", exports.export, name="labelset-export"),
     path("delete/", labelsets.delete_labelset, name="delete-labelset"),
 ]
 _storage: list[URLPattern | URLResolver] = [

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.warehouse.formats import Class, FormatError, Item, coco
-from tests.warehouse.factory import make_label
+from apps.warehouse.formats import Class, Content, FormatError, Item, Label, coco
 
 
 def make_file(**changes: Any) -> dict[str, Any]:
@@ -128,19 +127,32 @@ def test_any_json_is_read_or_refused(raw: object) -> None:
 
 
 def make_item(**changes: Any) -> Item:
-    fields = {
-        "uid": uuid.uuid4(), "name": 'a "quoted".jpg', "path": "p", "width": 640, "height": 480, "source": "model",
-        "confidence": 0.9, "cycle": 2, "task_uid": None, "author": None, "labels": [],
+    fields: dict[str, Any] = {
+        "uid": str(uuid.uuid4()), "name": 'a "quoted".jpg', "path": "p", "storage_id": 1, "width": 640, "height": 480,
+        "source": "model", "confidence": 0.9, "cycle": 2, "task_uid": None, "author": None, "labels": [],
     }  # fmt: skip
     return Item(**(fields | changes))
 
 
+def make_box(category: int, bbox: list[float], source: str = "human", **more: Any) -> Label:
+    return Label(str(uuid.uuid4()), category, tuple(bbox), source, **more)
+
+
+def content_of(classes: list[Class], items: list[Item], **more: Any) -> Content:
+    """Two batches of them, however often."""
+
+    def batches() -> Iterator[list[Item]]:
+        yield items[:1]
+        yield items[1:]
+
+    return Content(info={}, classes=classes, bare=batches, labeled=batches, **more)
+
+
 def test_what_is_written_is_read_back() -> None:
-    boxes = [make_label(4, [0.1, 0.2, 0.3, 0.4], source="model", confidence=0.625), make_label(4, [0, 0, 1, 1])]
+    boxes = [make_box(4, [0.1, 0.2, 0.3, 0.4], "model", confidence=0.625), make_box(4, [0, 0, 1, 1])]
     items = [make_item(labels=boxes), make_item(name="empty.jpg", source="human")]
     classes = [Class(4, "car", "object", ("object", "car"))]
-    written = coco.write(info={}, classes=classes, images=partial(iter, items), labeled=partial(iter, items))
-    raw = json.loads(b"".join(written))
+    raw = json.loads(b"".join(coco.write(content_of(classes, items))))
     assert [each["id"] for each in raw["annotations"]] == [1, 2]
     assert raw["annotations"][0]["bbox"] == [64, 96, 192, 192] and raw["annotations"][0]["score"] == 0.625
     assert raw["annotations"][1]["bbox"] == [0, 0, 640, 480] and raw["annotations"][1]["source"] == "human"
@@ -148,5 +160,6 @@ def test_what_is_written_is_read_back() -> None:
         "id": 1, "file_name": 'a "quoted".jpg', "width": 640, "height": 480, "dp_id": "", "task_id": None,
         "source": "model", "confidence": 0.9, "cycle": 2, "labeled_by": None,
     }  # fmt: skip
+    assert raw["deleted"] == raw["left_out"] == []
     file = coco.parse(raw)
     assert not file.problems and [len(each.boxes) for each in file.pictures.values()] == [2, 0]

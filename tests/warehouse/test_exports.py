@@ -45,7 +45,7 @@ def test_what_is_written_during_an_export_is_not_in_it(organization: Organizatio
     upsert_entries(labelset.pk, [EntryRow(each.pk, [make_label()], "human") for each in points[:2]])
     with exports.snapshot():
         entries = labelset.entries.all()
-        assert sum(1 for _ in exports.items(entries, with_labels=False)) == 2
+        assert [len(batch) for batch in exports.items(entries, with_labels=False)] == [2]
 
         def write() -> None:
             upsert_entries(labelset.pk, [EntryRow(points[2].pk, [], "human")])
@@ -55,15 +55,16 @@ def test_what_is_written_during_an_export_is_not_in_it(organization: Organizatio
         writer = Thread(target=write)
         writer.start()
         writer.join()
-        assert [len(item.labels) for item in exports.items(entries, with_labels=True)] == [1, 1]
+        (batch,) = exports.items(entries, with_labels=True)
+        assert [len(item.labels) for item in batch] == [1, 1]
     assert labelset.entries.count() == 3
 
 
-def test_an_unknown_format_and_a_strangers_labelset_are_404(
+def test_an_unknown_format_is_refused_and_a_strangers_labelset_is_not_there(
     organization: Organization, owner: User, stranger: User, labeler: User, client_of
 ) -> None:
     url = reverse("warehouse:labelset-export", args=["acme", make_labelset(organization).pk])
-    assert client_of(owner).get(url, {"format": "word"}).status_code == 404
+    assert client_of(owner).get(url, {"format": "word"}).status_code == 422
     assert client_of(stranger).get(url).status_code == 404
     assert client_of(labeler).get(url).status_code == 403
     assert Client().get(url).status_code == 302

@@ -22,13 +22,13 @@ from apps.warehouse.formats.zipstream import stream
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import Labelset
 from tests.warehouse.factory import make_dataset, make_label, make_labelset, make_rows
-from tests.warehouse.test_coco import make_item
+from tests.warehouse.test_coco import content_of, make_box, make_item
 
 CLASSES = [Class(3, "car", "object", ("object", "car")), Class(7, "bus <b>", "car", ("object", "car", "bus <b>"))]
 
 
 def make_items() -> list[Item]:
-    boxes = [make_label(3, [0.1, 0.2, 0.3, 0.4], source="model", confidence=0.5), make_label(7, [0, 0, 1, 1])]
+    boxes = [make_box(3, [0.1, 0.2, 0.3, 0.4], "model", confidence=0.5), make_box(7, [0, 0, 1, 1])]
     return [
         make_item(name="a/one.jpg", labels=boxes),
         make_item(name="a/one.png", source="human", confidence=None),
@@ -44,7 +44,7 @@ def unzip(parts: Any) -> dict[str, str]:
 
 def test_yolo_has_true_centers_and_classes_without_gaps() -> None:
     items = make_items()
-    files = unzip(yolo.write(CLASSES, items))
+    files = unzip(stream(yolo.files(content_of(CLASSES, items))))
     assert yaml.safe_load(files["data.yaml"])["names"] == {0: "car", 1: "bus <b>"}
     lines = files[f"labels/{split_of('a/one.jpg')}/a/one.txt"].splitlines()
     assert [[float(part) for part in line.split()] for line in lines] == [
@@ -56,7 +56,7 @@ def test_yolo_has_true_centers_and_classes_without_gaps() -> None:
 
 
 def test_voc_has_corners_in_pixels() -> None:
-    files = unzip(voc.write(CLASSES, make_items()))
+    files = unzip(stream(voc.files(content_of(CLASSES, make_items()))))
     root = ElementTree.fromstring(files["Annotations/a/one.xml"])  # noqa: S314
     assert (root.findtext("filename"), root.findtext("size/width")) == ("a/one.jpg", "640")
     boxes = [[float(each.text or 0) for each in box] for box in root.iter("bndbox")]
@@ -68,7 +68,7 @@ def test_voc_has_corners_in_pixels() -> None:
 
 
 def test_csv_has_a_row_a_box_and_one_for_an_empty_image() -> None:
-    rows = list(csv.DictReader(io.StringIO(b"".join(table.write(CLASSES, make_items())).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(table.write(content_of(CLASSES, make_items()))).decode())))
     assert [(row["name"], row["class"]) for row in rows] == [
         ("a/one.jpg", "car"), ("a/one.jpg", "bus <b>"), ("a/one.png", ""), ("../../etc/con.jpg", "car"),
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def test_csv_has_a_row_a_box_and_one_for_an_empty_image() -> None:
 
 
 def test_redbrick_has_paths_and_normalized_corners() -> None:
-    first, second, _ = json.loads(b"".join(redbrick.write(CLASSES, make_items())))
+    first, second, _ = json.loads(b"".join(redbrick.write(content_of(CLASSES, make_items()))))
     assert first["labels"][1]["category"] == [["object", "car", "bus <b>"]]
     assert first["labels"][0]["bbox2d"] == {"xnorm": 0.1, "ynorm": 0.2, "wnorm": 0.3, "hnorm": 0.4}
     assert second["labels"] == [] and "confidence" not in second and second["items"] == ["p"]
@@ -142,7 +142,7 @@ def labelset(transactional_db: None, organization: Organization) -> Labelset:
 
 
 def exported(labelset: Labelset, name: str, **chosen: Any) -> bytes:
-    return b"".join(exports.FORMATS[name].write(labelset, labelset.entries.matching(**chosen)))
+    return b"".join(exports.begin(exports.FORMATS[name], labelset, exports.Options(**chosen), by=None).content)
 
 
 def test_coco_is_read_by_an_evaluator(labelset: Labelset, tmp_path: Any) -> None:

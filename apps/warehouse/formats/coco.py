@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from apps.taxonomies.trees import ROOT, Node
-from apps.warehouse.formats import Class, FormatError, Item, Problem, in_chunks
+from apps.warehouse.formats import Content, FormatError, Label, Problem, batched, boxes, in_chunks, listed, texts
 
 # A box may leave its image by rounding; further out it is a mistake of the file.
 SLACK_PIXELS = 1.0
-# Ten-thousandths of a pixel: what float noise there is ends here, so a round trip gives the same file.
-DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,66 +192,80 @@ def _clip(bbox: tuple[float, float, float, float], width: int, height: int) -> l
     return [left / width, top / height, (right - left) / width, (bottom - top) / height]
 
 
-def write(
-    *,
-    info: Mapping[str, Any],
-    classes: Sequence[Class],
-    images: Callable[[], Iterable[Item]],
-    labeled: Callable[[], Iterable[Item]],
-) -> Iterator[bytes]:
-    """The file as a stream. `images` and `labeled` give the same items in the same order, `images` without labels."""
-    return in_chunks(_parts(info, classes, images, labeled))
+class _Image(msgspec.Struct, gc=False):
+    """An image as it is written; what COCO has no word for follows under names of our own."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    dp_id: str
+    task_id: str | None
+    source: str
+    confidence: float | None
+    cycle: int | None
+    labeled_by: str | None
 
 
-def _parts(
-    info: Mapping[str, Any],
-    classes: Sequence[Class],
-    images: Callable[[], Iterable[Item]],
-    labeled: Callable[[], Iterable[Item]],
-) -> Iterator[str]:
-    categories = [{"id": each.id, "name": each.name, "supercategory": each.parent} for each in classes]
-    yield f'{{"info":{json.dumps(info)},"licenses":[],"categories":{json.dumps(categories)},"images":['
-    comma = "\n"
-    for number, item in enumerate(images(), 1):
-        yield comma + json.dumps(_image(number, item))
-        comma = ",\n"
-    yield '\n],"annotations":['
-    comma, identifier = "\n", 0
-    for number, item in enumerate(labeled(), 1):
-        for label in item.labels:
-            identifier += 1
-            yield f"{comma}{_annotation(identifier, number, item, label)}"
-            comma = ",\n"
-    yield "\n]}\n"
+class _Deleted(msgspec.Struct):
+    file_name: str
+    dp_id: str
 
 
-def _image(number: int, item: Item) -> dict[str, Any]:
-    return {
-        "id": number,
-        "file_name": item.name,
-        "width": item.width,
-        "height": item.height,
-        "dp_id": str(item.uid),
-        "task_id": str(item.task_uid) if item.task_uid else None,
-        "source": item.source,
-        "confidence": item.confidence,
-        "cycle": item.cycle,
-        "labeled_by": item.author,
-    }
+class _LeftOut(msgspec.Struct):
+    file_name: str
+    reason: str
 
 
-def _annotation(identifier: int, number: int, item: Item, label: Mapping[str, Any]) -> str:
+def write(content: Content) -> Iterator[bytes]:
+    """The file as a stream, in two passes: images first, then their annotations, then what is not in it and why."""
+    return in_chunks(_parts(content))
+
+
+def _parts(content: Content) -> Iterator[bytes]:
+    categories = [{"id": each.id, "name": each.name, "supercategory": each.parent} for each in content.classes]
+    yield b'{"info":%b,"licenses":[],' % msgspec.json.encode(content.info)
+    yield b'"categories":%b,' % msgspec.json.encode(categories)
+    yield from listed(b'"images"', _images(content))
+    yield b',"annotations":['
+    yield from _annotations(content)
+    yield b"\n]"
+    yield from listed(b',"deleted"', ([_Deleted(each.name, each.uid)] for each in content.gone()))
+    yield from listed(b',"left_out"', ([_LeftOut(each.name, each.reason)] for each in content.left_out()))
+    yield b"}\n"
+
+
+def _images(content: Content) -> Iterator[list[_Image]]:
+    number = 1
+    for batch in content.bare():
+        yield [
+            _Image(
+                n, item.name, item.width, item.height, item.uid, item.task_uid,
+                item.source, item.confidence, item.cycle, item.author,
+            )
+            for n, item in enumerate(batch, number)
+        ]  # fmt: skip
+        number += len(batch)
+
+
+def _annotations(content: Content) -> Iterator[bytes]:
     """Written by hand: this is the inner loop of an export, and all of it is numbers and our own words."""
-    x, y, w, h = label["bbox"]
-    left, top = round(x * item.width, DIGITS), round(y * item.height, DIGITS)
-    wide, high = round(w * item.width, DIGITS), round(h * item.height, DIGITS)
-    score = label.get("confidence")
-    attributes = label.get("attributes")
+    comma, number, image = "\n", 1, 1
+    for batch in content.labeled():
+        places = batched(texts(boxes(batch)), 5)
+        pairs = ((owner, label) for owner, item in enumerate(batch, image) for label in item.labels)
+        rows = [_annotation(n, owner, label, next(places)) for n, (owner, label) in enumerate(pairs, number)]
+        if rows:
+            yield (comma + ",\n".join(rows)).encode()
+            comma = ",\n"
+        number, image = number + len(rows), image + len(batch)
+
+
+def _annotation(number: int, image: int, label: Label, place: tuple[str, ...]) -> str:
+    left, top, wide, high, area = place
+    score = "" if label.confidence is None else f',"score":{label.confidence!r}'
+    attributes = f',"attributes":{json.dumps(label.attributes)}' if label.attributes else ""
     return (
-        f'{{"id":{identifier},"image_id":{number},"category_id":{label["category"]:d},'
-        f'"bbox":[{left},{top},{wide},{high}],"area":{round(wide * high, DIGITS)},"iscrowd":0,"segmentation":[],'
-        f'"source":{json.dumps(label["source"])}'
-        + (f',"score":{float(score)!r}' if score is not None else "")
-        + (f',"attributes":{json.dumps(attributes)}' if attributes else "")
-        + "}"
+        f'{{"id":{number},"image_id":{image},"category_id":{label.category},"bbox":[{left},{top},{wide},{high}],'
+        f'"area":{area},"iscrowd":0,"segmentation":[],"source":"{label.source}"{score}{attributes}}}'
     )

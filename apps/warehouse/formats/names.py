@@ -8,8 +8,13 @@ from pathlib import PurePosixPath
 
 from apps.warehouse.formats import Item
 
+SPLITS = ("train", "val", "test")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _UNSAFE = re.compile(r"[^\w.()+,=@ -]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
+# Most names need no care: parts of letters, digits, _ and -, none of them reserved, and a suffix.
+_PART = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)[./])[a-z0-9_][a-z0-9_-]{0,99}"
+_PLAIN = re.compile(rf"({_PART}(?:/{_PART})*)\.[a-z0-9]{{1,5}}", re.IGNORECASE | re.ASCII)
 _SHARES = (("train", 0.8), ("val", 0.9), ("test", 1.0))
 
 
@@ -21,9 +26,8 @@ class Names:
 
     def stem(self, item: Item) -> str:
         """The name without its suffix, folders kept; of two that would be the same the later one is told apart."""
-        path = PurePosixPath(item.name)
-        parts = [_part(part) for part in [*path.parts[:-1], path.stem] if part not in {"/", ".."}]
-        stem = "/".join(part for part in parts if part) or str(item.uid)
+        plain = _PLAIN.fullmatch(item.name)
+        stem = plain[1] if plain else _made_safe(item.name) or item.uid
         key = hash(stem.lower())
         if key in self._used:
             stem = f"{stem}-{item.uid}"
@@ -31,10 +35,29 @@ class Names:
         self._used.add(key)
         return stem
 
+    def file(self, item: Item) -> str:
+        """The same for the image itself, with its suffix."""
+        return self.stem(item) + suffix_of(item)
+
+
+def _made_safe(name: str) -> str:
+    path = PurePosixPath(name)
+    parts = [_part(part) for part in [*path.parts[:-1], path.stem] if part not in {"/", ".."}]
+    return "/".join(part for part in parts if part)
+
 
 def _part(part: str) -> str:
     safe = _UNSAFE.sub("_", part).strip(". ")[:100]
     return f"_{safe}" if _RESERVED.match(safe) else safe
+
+
+def suffix_of(item: Item) -> str:
+    """What the file of the image ends with: as its name does, else as its path."""
+    for text in (item.name, item.path):
+        suffix = PurePosixPath(text).suffix
+        if suffix.lower() in SUFFIXES:
+            return suffix
+    return ".jpg"
 
 
 def split_of(name: str) -> str:

@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from apps.taxonomies.labels import to_exchange
-from apps.warehouse.formats import Class, Item, in_chunks
+import msgspec
+
+from apps.warehouse.formats import Content, Item, Label, in_chunks
 
 
-def write(classes: Sequence[Class], items: Iterable[Item]) -> Iterator[bytes]:
-    return in_chunks(_parts({each.id: list(each.path) for each in classes}, items))
+class _Box(msgspec.Struct, gc=False):
+    xnorm: float
+    ynorm: float
+    wnorm: float
+    hnorm: float
 
 
-def _parts(path_of: dict[int, list[str]], items: Iterable[Item]) -> Iterator[str]:
-    yield "["
-    comma = "\n"
-    for item in items:
-        yield comma + json.dumps(_entry(path_of, item))
-        comma = ",\n"
-    yield "\n]\n"
+class _Label(msgspec.Struct, gc=False):
+    """What `taxonomies.labels.to_exchange` makes of a label."""
+
+    labelid: str
+    category: list[list[str]]
+    attributes: list[dict[str, Any]]
+    bbox2d: _Box
+    source: str
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
 
 
-def _entry(path_of: dict[int, list[str]], item: Item) -> dict[str, Any]:
-    entry = {
-        "labels": [to_exchange(label, path_of.__getitem__) for label in item.labels],
-        "items": [item.path],
-        "name": item.name,
-        "dpId": str(item.uid),
-        "taskId": str(item.task_uid) if item.task_uid else None,
-        "createdBy": item.author,
-        "source": item.source,
-        "confidence": item.confidence,
-        "cycle": item.cycle,
-    }
-    return {key: value for key, value in entry.items() if value is not None}
+class _Entry(msgspec.Struct, omit_defaults=True):
+    labels: list[_Label]
+    items: list[str]
+    name: str
+    dpId: str
+    source: str
+    taskId: str | None = None
+    createdBy: str | None = None
+    confidence: float | None = None
+    cycle: int | None = None
+
+
+class _Deleted(msgspec.Struct):
+    name: str
+    dpId: str
+    deleted: bool = True
+
+
+def write(content: Content) -> Iterator[bytes]:
+    return in_chunks(_parts(content))
+
+
+def _parts(content: Content) -> Iterator[bytes]:
+    path_of = {each.id: [list(each.path)] for each in content.classes}
+    yield b"["
+    comma = b"\n"
+    for entry in _entries(path_of, content):
+        yield comma + msgspec.json.encode(entry)
+        comma = b",\n"
+    yield b"\n]\n"
+
+
+def _entries(path_of: Mapping[int, list[list[str]]], content: Content) -> Iterable[_Entry | _Deleted]:
+    for batch in content.labeled():
+        for item in batch:
+            yield _entry(path_of, item)
+    for gone in content.gone():
+        yield _Deleted(gone.name, gone.uid)
+
+
+def _entry(path_of: Mapping[int, list[list[str]]], item: Item) -> _Entry:
+    labels = [_label(path_of[label.category], label) for label in item.labels]
+    return _Entry(
+        labels, [item.path], item.name, item.uid, item.source,
+        item.task_uid, item.author, item.confidence, item.cycle,
+    )  # fmt: skip
+
+
+def _label(path: list[list[str]], label: Label) -> _Label:
+    attributes = [{"name": name, "value": value} for name, value in (label.attributes or {}).items()]
+    confidence = msgspec.UNSET if label.confidence is None else label.confidence
+    return _Label(label.id, path, attributes, _Box(*label.bbox), label.source, confidence)

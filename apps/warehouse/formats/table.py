@@ -2,56 +2,73 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from apps.warehouse.formats import Class, Item, in_chunks
+from apps.warehouse.formats import Content, Item, Label, batched, boxes, in_chunks, texts
+from apps.warehouse.formats.names import split_of
 
 COLUMNS = (
     "name", "path", "image_width", "image_height", "class_id", "class", "x", "y", "width", "height",
-    "source", "confidence", "image_source", "image_confidence", "cycle", "labeled_by", "dp_id",
+    "source", "confidence", "attributes", "image_source", "image_confidence", "cycle", "labeled_by", "split", "dp_id",
+    "note",
 )  # fmt: skip
-DIGITS = 4
+DELETED, LEFT_OUT = "deleted", "left out: "
+# A cell that begins so is a formula to a spreadsheet; the quote put before it is a text to it.
+GUARDED = tuple("=+-@\t'")
+_NO_BOX = "," * 8
 
 
-def write(classes: Sequence[Class], items: Iterable[Item]) -> Iterator[bytes]:
-    return in_chunks(_lines({each.id: each.name for each in classes}, items))
+def write(content: Content) -> Iterator[bytes]:
+    return in_chunks(part.encode() for part in _parts(content))
 
 
-def _lines(name_of: dict[int, str], items: Iterable[Item]) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for item in items:
-        for row in _rows(name_of, item):
-            writer.writerow(row)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
+def _parts(content: Content) -> Iterator[str]:
+    yield ",".join(COLUMNS) + "\n"
+    class_of = {each.id: f"{each.id},{_cell(each.name)}" for each in content.classes}
+    for batch in content.labeled():
+        places = map(",".join, batched(texts(boxes(batch)[:, :4]), 4))
+        yield "".join([_rows(class_of, item, places) for item in batch])
+    for problem in content.left_out():
+        yield _remark(problem.name, "", LEFT_OUT + problem.reason)
+    for gone in content.gone():
+        yield _remark(gone.name, gone.uid, DELETED)
 
 
-def _rows(name_of: dict[int, str], item: Item) -> Iterator[Sequence[Any]]:
-    first = (_cell(item.name), _cell(item.path), item.width, item.height)
-    last = (item.source, item.confidence, item.cycle, item.author, item.uid)
-    for label in item.labels:
-        x, y, w, h = label["bbox"]
-        pixels = (x * item.width, y * item.height, w * item.width, h * item.height)
-        what = (label["category"], _cell(name_of[label["category"]]))
-        yield (
-            *first,
-            *what,
-            *(round(each, DIGITS) for each in pixels),
-            label["source"],
-            label.get("confidence"),
-            *last,
-        )
+def _rows(class_of: Mapping[int, str], item: Item, places: Iterator[str]) -> str:
+    first = f"{_cell(item.name)},{_cell(item.path)},{item.width},{item.height},"
+    last = (
+        f",{item.source},{_number(item.confidence)},{_number(item.cycle)},{_cell(item.author or '')}"
+        f",{split_of(item.name)},{item.uid},\n"
+    )
     if not item.labels:
-        yield (*first, *[None] * 8, *last)
+        return f"{first}{_NO_BOX}{last}"
+    return "".join([f"{first}{_box(class_of, label, next(places))}{last}" for label in item.labels])
+
+
+def _box(class_of: Mapping[int, str], label: Label, place: str) -> str:
+    confidence = "" if label.confidence is None else label.confidence
+    attributes = _attributes(label.attributes) if label.attributes else ""
+    return f"{class_of[label.category]},{place},{label.source},{confidence},{attributes}"
+
+
+def _attributes(attributes: Mapping[str, Any]) -> str:
+    return _cell(json.dumps(attributes, ensure_ascii=False))
+
+
+def _remark(name: str, uid: str, note: str) -> str:
+    cells: Iterable[str] = (_cell(name), *[""] * (len(COLUMNS) - 3), uid, _cell(note))
+    return ",".join(cells) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
 
 
 def _cell(text: str) -> str:
-    """A cell that begins so is a formula to a spreadsheet."""
-    return f"'{text}" if text[:1] in "=+-@\t" else text
+    if text.startswith(GUARDED):
+        text = f"'{text}"
+    if '"' in text or "," in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,14 +1,13 @@
-"""Labelsets: the list, one labelset with its viewer, the export."""
+"""Labelsets: the list, one labelset with its viewer."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Avg, Count, Q, Sum
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -114,25 +113,6 @@ def boxes_of(row: LabelsetEntry) -> list[dict[str, Any]]:
         box = {"x": x * width, "y": y * height, "width": w * width, "height": h * height, "label": label}
         boxes.append(box | {"category": palette.get(label["category"])})
     return boxes
-
-
-@require_GET
-def export(request: HtmxRequest, org: str, pk: int) -> HttpResponseBase:
-    organization = enter(request, org, Can.MANAGE_WAREHOUSE)
-    row = get_object_or_404(organization.labelsets.select_related("taxonomy", "organization"), pk=pk)
-    chosen = exports.FORMATS.get(request.GET.get("format", "coco"))
-    if chosen is None:
-        raise Http404("There is no such format.")
-    entries = row.entries.matching(**_filter(request, row).chosen)
-    response = StreamingHttpResponse(
-        exports.begin(chosen, row, entries, by=request.user), content_type=chosen.media_type
-    )
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(row)}.{chosen.suffix}"'
-    return response
-
-
-def _file_name(row: Labelset) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", row.name).strip("-.") or "labelset"
 
 
 @require_POST
