@@ -18,7 +18,7 @@ from apps.accounts.access import Can
 from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS, Error, Refused
-from apps.api.inputs import In, binary, example
+from apps.api.inputs import In, Text, binary, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.warehouse import removing, services, storages
 from apps.warehouse.models import Datapoint, Dataset
@@ -110,7 +110,7 @@ def upload_datapoint(
     slug: Path[str],
     dataset_id: int,
     file: File[UploadedFile],
-    name: Form[str] = "",
+    name: Form[Text] = "",
     import_id: Form[int | None] = None,
 ) -> Status[dict[str, Any]]:
     """Upload one image. Its name is unique in the dataset; by default it is the file's.

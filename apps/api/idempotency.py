@@ -106,5 +106,7 @@ def _replay(row: IdempotentRequest, digest: str) -> HttpResponseBase:
     if row.digest != digest:
         return answer(409, "This Idempotency-Key was used for another request.")
     if row.status is None:
-        return answer(409, "The request with this Idempotency-Key is still being answered.")
+        busy = answer(409, "The request with this Idempotency-Key is still being answered.")
+        busy["Retry-After"] = "1"
+        return busy
     return HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type)

@@ -17,7 +17,7 @@ from apps.accounts.access import Can
 from apps.api.auth import caller, enter
 from apps.api.datasets import dataset_of
 from apps.api.errors import REFUSALS
-from apps.api.inputs import In, cleaned, example
+from apps.api.inputs import In, Text, cleaned, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.api.runs import RunOut
 from apps.warehouse import imports, services
@@ -83,8 +83,8 @@ def import_items_file(
     slug: Path[str],
     dataset_id: Path[int],
     file: File[UploadedFile],
-    storage_method: Form[str],
-    labelset: Form[str] = "",
+    storage_method: Form[Text],
+    labelset: Form[Text] = "",
 ) -> Status[Import]:
     """The same from a JSON file, which is read as a stream: a million items and more."""
     content: Any = file

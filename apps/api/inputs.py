@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from django import forms
 from django.core.exceptions import ValidationError
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
@@ -40,6 +40,16 @@ def is_storable(value: Any) -> bool:
     return True
 
 
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("Must be valid Unicode without NUL characters.")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A field of a form."""
+
+
 def example(**values: Any) -> ConfigDict:
     """The configuration of a body with an example for the documentation."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
@@ -54,5 +64,6 @@ def cleaned(form: forms.Form) -> dict[str, Any]:
 
 def binary(*media_types: str, status: Sequence[int] = (200,)) -> dict[str, Any]:
     """What the documentation says of answers that are a file."""
-    content = {media: {"schema": {"type": "string", "format": "binary"}} for media in media_types}
+    file = {"type": "string", "format": "binary"}
+    content = {media: {"schema": {} if media == "application/json" else file} for media in media_types}
     return {"responses": {each: {"content": content} for each in status}}

@@ -1,5 +1,6 @@
 """A caller with a key, for every role of the cast."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.test import Client
 
 from apps.accounts import services
 from apps.accounts.models import Organization, User
+from tests.autolabel.loop import Loop, make_loop
 
 
 class Caller:
@@ -24,6 +26,17 @@ class Caller:
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         sent = self._headers() | {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.post(self.root + path, body or {}, content_type="application/json", headers=sent)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        content = "" if body is None else json.dumps(body)
+        return self.client.generic(
+            method, self.root + path, content, content_type="application/json", headers=self._headers()
+        )
+
+    def stream(self, path: str, body: bytes) -> Any:
+        return self.client.generic(
+            "POST", self.root + path, body, content_type="application/x-ndjson", headers=self._headers()
+        )
 
     def upload(self, path: str, fields: dict[str, Any]) -> Any:
         return self.client.post(self.root + path, fields, headers=self._headers())
@@ -44,3 +57,8 @@ def caller_of(organization: Organization) -> Callable[[User], Caller]:
 @pytest.fixture
 def caller(caller_of: Callable[[User], Caller], owner: User) -> Caller:
     return caller_of(owner)
+
+
+@pytest.fixture
+def loop(organization: Organization, owner: User) -> Loop:
+    return make_loop(organization, owner, images=40)

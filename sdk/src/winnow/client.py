@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Union
 
 from winnow import profiles
-from winnow.datasets import Dataset
+from winnow.datasets import Dataset, Import
 from winnow.errors import NotFound, WinnowError
 from winnow.labelsets import Labelset
 from winnow.projects import Project
+from winnow.rows import Rows
+from winnow.runs import Run
 from winnow.transport import Transport
 
 Tree = Sequence[Union[str, dict[str, Any]]]
@@ -70,8 +72,8 @@ class Organization:
 
     # Taxonomies
 
-    def taxonomies(self) -> Iterator[dict[str, Any]]:
-        return self._rows("taxonomies")
+    def taxonomies(self) -> Rows:
+        return Rows(self._transport, f"{self._path}/taxonomies")
 
     def create_taxonomy(self, name: str, categories: Tree, description: str = "") -> dict[str, Any]:
         """Make a taxonomy from class names, or from a tree of `{"name", "children"}`."""
@@ -103,24 +105,62 @@ class Organization:
         self,
         name: str,
         *,
-        dataset: str,
-        taxonomy: str,
-        labelset: str,
-        blueprint: str = "autolabel",
+        dataset: str | None = None,
+        taxonomy: str | None = None,
+        labelset: str | None = None,
+        blueprint: str = "AutoLabel",
+        stages: Sequence[dict[str, Any]] | None = None,
         description: str = "",
+        instructions: str = "",
         wait: bool = True,
+        progress: bool = True,
     ) -> Project:
-        """Make a project from a blueprint. A labelset of that name is made if there is none."""
+        """Make a project from a blueprint, or from `stages`, the JSON form of a pipeline.
+
+        What is named must be there: `create_dataset`, `create_taxonomy`, `create_labelset`.
+        """
         body = {
             "name": name,
             "description": description,
+            "instructions": instructions,
             "blueprint": blueprint,
             "dataset": dataset,
             "taxonomy": taxonomy,
             "labelset": labelset,
+            "stages": None if stages is None else list(stages),
         }
         project = Project(self._transport, self._path, self._transport.post(f"{self._path}/projects", body))
-        return project.wait() if wait else project
+        return project.wait(progress=progress) if wait else project
+
+    # Members
+
+    def members(self) -> Rows:
+        return Rows(self._transport, f"{self._path}/members")
+
+    def invite(self, email: str, role: str = "LABELER") -> dict[str, Any]:
+        """Mail somebody a link that lets them join, as LABELER or ADMIN."""
+        return dict(self._transport.post(f"{self._path}/invitations", {"email": email, "role": role}))
+
+    # Storage methods and imports
+
+    def storage_methods(self) -> Rows:
+        return Rows(self._transport, f"{self._path}/storage-methods")
+
+    def create_storage_method(self, name: str, provider: str = "AWS_S3", **where: str) -> dict[str, Any]:
+        """A bucket (`bucket`, `region`, `endpoint`, `prefix`, `access_key`, `secret_key`), or PUBLIC for URLs."""
+        body = {"name": name, "provider": provider, **where}
+        return dict(self._transport.post(f"{self._path}/storage-methods", body))
+
+    def validate_storage_method(self, id: int) -> dict[str, Any]:  # noqa: A002
+        """Whether it works, and of each step what exactly failed."""
+        return dict(self._transport.post(f"{self._path}/storage-methods/{id}/validate"))
+
+    def imports(self) -> Iterator[Import]:
+        return (Import(self._transport, self._path, row) for row in self._rows("imports"))
+
+    def runs(self) -> Iterator[Run]:
+        """Every long job, oldest first."""
+        return (Run(self._transport, self._path, row) for row in self._rows("runs"))
 
     def _rows(self, kind: str) -> Iterator[dict[str, Any]]:
         return self._transport.pages(f"{self._path}/{kind}")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-import httpx
 from tqdm.auto import tqdm
 
+from winnow.errors import Conflict, NotFound
+from winnow.names import Names, safe_name
+from winnow.rows import Rows
+from winnow.runs import Run
 from winnow.transport import Transport
 
-FORMATS = {"coco": "json", "yolo": "zip", "voc": "zip", "csv": "csv", "redbrick": "json"}
-_UNSAFE = re.compile(r"[^\w.\-]+")
-_RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
+FORMATS = ("coco", "yolo", "voc", "csv", "redbrick")
+CURSORS = "winnow-export.json"
 
 
 class Labelset:
@@ -24,14 +27,19 @@ class Labelset:
 
     def __init__(self, transport: Transport, organization: str, data: dict[str, Any]) -> None:
         self._transport = transport
+        self._organization = organization
         self.data = data
         self.id: int = data["id"]
         self.name: str = data["name"]
         self._path = f"{organization}/labelsets/{self.id}"
 
+    @property
+    def entries(self) -> Rows:
+        """Every entry in RedBrick's exchange form, fetched as they are walked through."""
+        return Rows(self._transport, f"{self._path}/entries")
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every entry in RedBrick's exchange form, fetched a page at a time."""
-        return self._transport.pages(f"{self._path}/entries")
+        return iter(self.entries)
 
     def __len__(self) -> int:
         return int(self._transport.get(self._path)["entries"])
@@ -48,76 +56,117 @@ class Labelset:
         *,
         to: Path | str = ".",
         images: bool = False,
+        incremental: bool = False,
         progress: bool = True,
+        threads: int = 4,
         **filters: Any,
     ) -> Path:
         """Write the labels, and the images beside them if asked for, into a folder; returns the labels' file.
 
-        The file appears whole or not at all. Images that are there already are not fetched again.
+        Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
+        (train, val, test), `only_matching_boxes`. With `incremental` only what has changed since the last such
+        export into this folder is written, deletions too, into a file of its own.
+
+        The file appears whole or not at all. Called again after an interruption, the download goes on where it broke
+        off, and images that are there already are not fetched again.
         """
         if format not in FORMATS:
             raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}.")
         folder = Path(to)
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{safe_name(self.name)}.{FORMATS[format]}"
-        partial = file.with_name(file.name + ".part")
-        chunks = self._transport.stream(f"{self._path}/export", {"format": format, **filters})
-        with partial.open("wb") as stream, tqdm(unit="B", unit_scale=True, disable=not progress, desc=file.name) as bar:
-            for chunk in chunks:
-                stream.write(chunk)
-                bar.update(len(chunk))
-        os.replace(partial, file)
+        cursors = _Cursors(folder / CURSORS, f"{self.id} {format} {_digest(filters)}")
+        wanted = {**filters, "format": format, "since": cursors.last if incremental else ""}
+        file, result = self._fetch(folder, wanted, progress)
+        if incremental:
+            cursors.keep(result["cursor"])
         if images:
-            self._fetch_images(folder / "images", progress)
+            self._fetch_images(folder / "images", threads, progress)
         return file
 
-    def _fetch_images(self, folder: Path, progress: bool) -> None:
+    def _fetch(self, folder: Path, wanted: dict[str, Any], progress: bool) -> tuple[Path, dict[str, Any]]:
+        """The file of a run, begun before and broken off, or begun now."""
+        part = folder / f".{safe_name(self.name)}.{_digest(wanted)}.part"
+        note = part.with_suffix(".json")
+        run = self._begun(note) if part.exists() and note.exists() else None
+        if run is None:
+            part.unlink(missing_ok=True)
+            run = Run(self._transport, self._organization, self._transport.post(f"{self._path}/exports", wanted))
+            note.write_text(json.dumps(run.data), encoding="utf-8")
+            part.touch()
+        run.wait(progress=progress)
+        url = f"{self._organization}/exports/{run.data['uid']}/file"
+        with tqdm(
+            total=run.result["bytes"], initial=part.stat().st_size, unit="B", unit_scale=True,
+            disable=not progress, desc=run.result["name"],
+        ) as bar:  # fmt: skip
+            self._transport.download(url, part, tell=bar.update)
+        file = folder / self._file_name(run.result, bool(wanted["since"]))
+        os.replace(part, file)
+        note.unlink()
+        return file, run.result
+
+    def _begun(self, note: Path) -> Run | None:
+        """The run of an interrupted export, if its file is still to be had."""
+        run = Run(self._transport, self._organization, json.loads(note.read_text(encoding="utf-8")))
+        try:
+            run.refresh()
+        except (NotFound, Conflict):
+            return None
+        return run if run.status in {"queued", "running", "done"} and not run.result.get("forgotten") else None
+
+    def _file_name(self, result: dict[str, Any], is_change: bool) -> str:
+        suffix = str(result["name"]).split(".", 1)[1]
+        changes = f".since-{result['cursor'].rpartition('.')[2]}" if is_change else ""
+        return f"{safe_name(self.name)}{changes}.{suffix}"
+
+    def _fetch_images(self, folder: Path, threads: int, progress: bool) -> None:
         folder.mkdir(exist_ok=True)
         names = Names()
-        for entry in tqdm(self, total=len(self), unit="image", disable=not progress):
-            file = folder / names.take(entry["name"], entry["dpId"])
-            if not file.exists():
-                self._fetch(entry["itemsPresigned"][0], file)
+        with ThreadPoolExecutor(threads) as pool, tqdm(total=len(self), unit="image", disable=not progress) as bar:
+            waiting: set[Future[None]] = set()
+            for entry in self:
+                file = folder / names.take(entry["name"], entry["dpId"])
+                waiting.add(pool.submit(self._fetch_image, entry["itemsPresigned"][0], file))
+                if len(waiting) >= 2 * threads:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    bar.update(sum(1 for future in done if future.result() is None))
+            for future in waiting:
+                future.result()
+                bar.update()
         (folder / "names.json").write_text(json.dumps(names.originals, indent=1), encoding="utf-8")
 
-    def _fetch(self, url: str, file: Path) -> None:
-        partial = file.with_name(file.name + ".part")
-        # An absolute URL may be pre-signed by another host: the key must not travel there.
-        own = url.startswith("/") or url.startswith(str(self._transport.http.base_url.copy_with(path="/")))
-        client = self._transport.http if own else httpx.Client(timeout=60, follow_redirects=True)
-        with client.stream("GET", url) as response, partial.open("wb") as stream:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                stream.write(chunk)
-        os.replace(partial, file)
+    def _fetch_image(self, url: str, file: Path) -> None:
+        if file.exists():
+            return
+        part = file.with_name(f".{file.name}.part")
+        part.unlink(missing_ok=True)
+        self._transport.download(url, part)
+        os.replace(part, file)
 
     def __repr__(self) -> str:
         return f"<winnow.Labelset {self.name}>"
 
 
-def safe_name(name: str, limit: int = 150) -> str:
-    """A file name that no file system refuses and that cannot leave its folder."""
-    flat = _UNSAFE.sub("_", name.replace("/", "_")).lstrip(".") or "_"
-    if _RESERVED.match(flat):
-        flat = f"_{flat}"
-    stem, dot, suffix = flat.rpartition(".")
-    return f"{stem[: limit - len(suffix) - 1]}.{suffix}" if dot and len(suffix) <= 8 else flat[:limit]
+class _Cursors:
+    """Up to where exports into a folder have gone, one cursor for each labelset, format and choice of entries."""
+
+    def __init__(self, file: Path, key: str) -> None:
+        self._file = file
+        self._key = key
+
+    @property
+    def last(self) -> str:
+        return str(self._read().get(self._key, ""))
+
+    def keep(self, cursor: str) -> None:
+        self._file.write_text(json.dumps({**self._read(), self._key: cursor}, indent=1), encoding="utf-8")
+
+    def _read(self) -> dict[str, Any]:
+        return dict(json.loads(self._file.read_text(encoding="utf-8"))) if self._file.exists() else {}
 
 
-class Names:
-    """File names of one export: safe, and unique on file systems that ignore case as well."""
-
-    def __init__(self) -> None:
-        self._owner: dict[str, str] = {}
-        self.originals: dict[str, str] = {}
-
-    def take(self, name: str, key: str) -> str:
-        safe = safe_name(name)
-        if self._owner.setdefault(safe.lower(), key) != key:
-            safe = f"{key}_{safe}"
-            self._owner[safe.lower()] = key
-        self.originals[safe] = name
-        return safe
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _boxes(entry: dict[str, Any]) -> list[dict[str, Any]]:

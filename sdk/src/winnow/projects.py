@@ -1,11 +1,14 @@
-"""Projects and their stages: the active-learning stage, remote labeling."""
+"""Projects and their stages: the active-learning stage, labeling, remote labeling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from winnow.errors import WinnowError
+from winnow.learning import ExternalLearning
+from winnow.rows import Rows
 from winnow.runs import Run
 from winnow.transport import Transport
 
@@ -19,7 +22,7 @@ class Project:
         self._transport = transport
         self._organization = organization
         self.data = data
-        self.id: int = data["id"]
+        self.id: str = data["id"]
         self.name: str = data["name"]
         self._path = f"{organization}/projects/{self.id}"
 
@@ -41,12 +44,34 @@ class Project:
         """Name, brick, configuration and the number of tasks of each stage."""
         return list(self._transport.pages(f"{self._path}/stages"))
 
-    def tasks(self, *, stage: str | None = None, state: str | None = None) -> Iterator[dict[str, Any]]:
-        return self._transport.pages(f"{self._path}/tasks", stage=stage, state=state)
+    def tasks(self, *, stage: str | None = None, state: str | None = None) -> Rows:
+        """Tasks, of one stage or state if asked for, fetched as they are walked through."""
+        return Rows(self._transport, f"{self._path}/tasks", stage=stage, state=state)
 
     @property
     def active_learning(self) -> ActiveLearning:
         return ActiveLearning(self._transport, self._organization, self._stage_path(LEARNING_BRICK))
+
+    @property
+    def learning(self) -> ExternalLearning:
+        """The door for a detector of one's own."""
+        return ExternalLearning(self._transport, self._organization, self._stage_path(LEARNING_BRICK))
+
+    def configure(self, stage: str, **config: Any) -> dict[str, Any]:
+        """Other settings for a stage, such as `project.configure("ACTIVE_LEARNING", learner="external")`."""
+        return dict(self._transport.patch(f"{self._path}/stages/{stage}", {"config": config}))
+
+    def add_datapoints(self, *, wait: bool = True, progress: bool = True) -> Run:
+        """Make tasks of what the dataset has gained since."""
+        run = Run(self._transport, self._organization, self._transport.post(f"{self._path}/datapoints"))
+        return run.wait(progress=progress) if wait else run
+
+    def labeling(self, stage: str = "LABEL") -> LabelingStage:
+        return LabelingStage(self._transport, self._organization, f"{self._path}/stages/{stage}")
+
+    def delete(self) -> Run:
+        """Remove it with its tasks; what it has written to its labelset stays there."""
+        return Run(self._transport, self._organization, self._transport.delete(self._path))
 
     def remote(self, stage: str) -> RemoteStage:
         return RemoteStage(self._transport, self._organization, f"{self._path}/stages/{stage}")
@@ -76,13 +101,32 @@ class ActiveLearning:
         """Send the least sure `size` tasks of the queue, and the audits beside them, to be labeled."""
         return dict(self._transport.post(f"{self._path}/batches", {"size": size}))
 
-    def train(self, *, wait: bool = False, progress: bool = True) -> Run:
-        """Train, calibrate, predict the queue, reorder it."""
-        return self._run(f"{self._path}/cycles", {}, wait, progress)
+    def train(self, *, wait: bool = False, again: bool = False, progress: bool = True) -> Run:
+        """Train, calibrate, predict the queue, reorder it; `again` although nothing was labeled since."""
+        return self._run(f"{self._path}/cycles", {"again": again}, wait, progress)
 
     def flush(self, threshold: float = 0.0, *, wait: bool = True, progress: bool = True) -> Run:
         """Send human labels, and predictions at or above the threshold, to the labelset."""
         return self._run(f"{self._path}/flushes", {"threshold": threshold}, wait, progress)
+
+    def recall(self, batch: int) -> int:
+        """The unlabeled rest of a batch returns to the queue; how many images that are."""
+        return int(self._transport.post(f"{self._path}/batches/{batch}/recall")["recalled"])
+
+    def queue(self) -> Rows:
+        """The queue in the order in which it is sent."""
+        return Rows(self._transport, f"{self._path}/queue")
+
+    def cancel(self) -> Run:
+        """Stop the cycle or flush that holds the stage."""
+        return Run(self._transport, self._organization, self._transport.post(f"{self._path}/cancel"))
+
+    def model(self, cycle: int, to: Path | str) -> Path:
+        """The ONNX file of a cycle, written to a file of this machine."""
+        file = Path(to)
+        file.unlink(missing_ok=True)
+        self._transport.download(f"{self._path}/cycles/{cycle}/model", file)
+        return file
 
     def history(self) -> list[dict[str, Any]]:
         """One row a cycle: percent labeled, mean confidence, measured agreement with its interval."""
@@ -93,6 +137,33 @@ class ActiveLearning:
         return run.wait(progress=progress) if wait else run
 
 
+class LabelingStage:
+    """A stage in which people work, for tools of their own: tasks are leased to the key's user."""
+
+    def __init__(self, transport: Transport, organization: str, stage: str) -> None:
+        self._transport = transport
+        self._organization = organization
+        self._path = stage
+
+    def next_tasks(self, count: int = 5) -> list[dict[str, Any]]:
+        """The user's next tasks: ids, image URLs, `labels` to begin with, `revision`."""
+        return list(self._transport.post(f"{self._path}/tasks/next", {"count": count})["items"])
+
+    def save(self, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float = 0.0) -> dict[str, Any]:
+        """Keep unfinished work; raises Conflict when the task was changed elsewhere since it was read."""
+        return self._say("save", task, labels, seconds)
+
+    def submit(self, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float = 0.0) -> dict[str, Any]:
+        return self._say("submit", task, labels, seconds)
+
+    def comment(self, task: dict[str, Any], text: str) -> dict[str, Any]:
+        return dict(self._transport.post(f"{self._organization}/tasks/{task['taskId']}/comments", {"text": text}))
+
+    def _say(self, verb: str, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
+        body = {"labels": list(labels), "revision": task["revision"], "seconds": seconds}
+        return dict(self._transport.post(f"{self._organization}/tasks/{task['taskId']}/{verb}", body))
+
+
 class RemoteStage:
     """A stage in which programs label."""
 
@@ -101,10 +172,10 @@ class RemoteStage:
         self._organization = organization
         self._path = stage
 
-    def tasks(self) -> Iterator[dict[str, Any]]:
+    def tasks(self) -> Rows:
         """Tasks that wait for a program: ids, names, image URLs and the labels they carry."""
-        return self._transport.pages(f"{self._path}/remote/tasks")
+        return Rows(self._transport, f"{self._path}/remote/tasks")
 
     def put_task(self, task_id: str, labels: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Label a task, in Winnow's form: `{"category": class id, "bbox": [x, y, w, h]}`, normalized."""
+        """Label a task: `{"category": class id, "bbox": [x, y, w, h]}`, normalized, or in the exchange form."""
         return dict(self._transport.post(f"{self._organization}/tasks/{task_id}/remote", {"labels": list(labels)}))

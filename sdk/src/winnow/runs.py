@@ -37,8 +37,9 @@ class Run:
         self.data = self._transport.post(f"{self._path}/cancel")
         return self
 
-    def wait(self, *, progress: bool = True, every: float = 1.0) -> Run:
-        """Return when it is done; raise RunFailed when it failed or was canceled."""
+    def wait(self, *, progress: bool = True, every: float = 2.0) -> Run:
+        """Return when it is done; raise RunFailed when it failed or was canceled. Asks ever less often."""
+        pause = min(0.1, every)
         with tqdm(disable=not progress, unit="", leave=True) as bar:
             while True:
                 bar.set_description(str(self.data["phase"] or self.data["kind"]))
@@ -46,7 +47,8 @@ class Run:
                 bar.refresh()
                 if self.status in ENDED:
                     break
-                time.sleep(every)
+                time.sleep(pause)
+                pause = min(every, pause * 1.5)
                 self.refresh()
         if self.status != "done":
             raise RunFailed(f"{self.data['kind']} {self.status}: {self.data['error'] or 'no reason was given'}")

@@ -1,11 +1,13 @@
-"""HTTP with the key, retries where they are safe, cursor paging and downloads that resume."""
+"""HTTP with the key: retries where they are safe, cursor paging, downloads that go on where they broke off."""
 
 from __future__ import annotations
 
+import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Callable
 
 import httpx
@@ -13,8 +15,9 @@ import httpx
 from winnow.errors import BY_STATUS, ServerError, WinnowError
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
-ATTEMPTS = 5
+ATTEMPTS = 6
 LONGEST_WAIT = 30.0
+CHUNK = 1 << 16
 
 
 class Transport:
@@ -31,12 +34,24 @@ class Transport:
         )
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._send("GET", path, params={key: value for key, value in params.items() if value is not None})
+        return self._send("GET", path, params=_given(params))
 
     def post(self, path: str, body: dict[str, Any] | None = None, **more: Any) -> Any:
         """POST once, however often the connection breaks: every try carries the same idempotency key."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._send("POST", path, json=body if "files" not in more else None, headers=headers, **more)
+        json_body = None if "files" in more or (body is None and "data" not in more) else body
+        return self._send("POST", path, json=json_body, headers=headers, **more)
+
+    def post_lines(self, path: str, lines: Iterable[dict[str, Any]]) -> Any:
+        """POST JSON lines to an operation in which what is sent again replaces itself."""
+        content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        return self._send("POST", path, content=content, headers={"Content-Type": "application/x-ndjson"})
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PATCH", path, json=body)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PUT", path, json=body)
 
     def delete(self, path: str) -> Any:
         return self._send("DELETE", path)
@@ -51,31 +66,97 @@ class Transport:
             if after is None:
                 return
 
-    def stream(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
-        """The body in chunks. A broken connection raises: what a stream is resumed by is its caller's to know."""
-        with self.http.stream("GET", path, params=params) as response:
+    def download(self, url: str, file: Path, *, tell: Callable[[int], Any] = lambda size: None) -> None:
+        """The content of a URL appended to what `file` has of it already; goes on by itself when it breaks off.
+
+        `tell` hears how many bytes came in. Only for content that does not change.
+        """
+        broken = 0
+        while True:
+            had = file.stat().st_size if file.exists() else 0
+            try:
+                self._append(url, file, had, tell)
+                return
+            except httpx.TransportError as error:
+                grown = (file.stat().st_size if file.exists() else 0) > had
+                broken = 1 if grown else broken + 1
+                if broken == ATTEMPTS:
+                    raise WinnowError(f"{url} broke off {ATTEMPTS} times in a row: {error}") from error
+                self._wait(_pause(broken))
+
+    def fetch(self, url: str) -> bytes:
+        """The content of a URL, such as an image's."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = self._client_for(url).get(url, follow_redirects=True)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS:
+                    raise WinnowError(f"{url} cannot be fetched: {error}") from error
+            else:
+                if response.status_code < 400:
+                    return response.content
+                if attempt == ATTEMPTS or response.status_code not in RETRIED:
+                    raise error_of(response)
+            self._wait(_pause(attempt))
+        raise AssertionError("unreachable")
+
+    def _append(self, url: str, file: Path, had: int, tell: Callable[[int], Any]) -> None:
+        headers = {"Range": f"bytes={had}-"} if had else {}
+        with self._client_for(url).stream("GET", url, headers=headers, follow_redirects=True) as response:
+            if response.status_code == 416:
+                return
             if response.status_code >= 400:
                 response.read()
                 raise error_of(response)
-            yield from response.iter_bytes()
+            # A server that does not know ranges sends all of it again.
+            with file.open("ab" if response.status_code == 206 else "wb") as stream:
+                for chunk in response.iter_bytes(CHUNK):
+                    stream.write(chunk)
+                    tell(len(chunk))
+
+    def _client_for(self, url: str) -> httpx.Client:
+        """With the key for this server alone: a pre-signed URL of another host must not see it."""
+        own = str(self.http.base_url.copy_with(path="/"))
+        if not url.startswith(("http://", "https://")) or url.startswith(own):
+            return self.http
+        return httpx.Client(timeout=self.http.timeout)
 
     def _send(self, method: str, path: str, **more: Any) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
-            pause = min(LONGEST_WAIT, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
             try:
                 response = self.http.request(method, path, **more)
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS:
                     raise WinnowError(f"{self.http.base_url} cannot be reached: {error}") from error
-                self._wait(pause)
+                self._wait(_pause(attempt))
                 continue
-            if response.status_code in RETRIED and attempt < ATTEMPTS:
-                self._wait(float(response.headers.get("Retry-After") or pause))
+            if attempt < ATTEMPTS and _may_be_repeated(response):
+                self._wait(_asked_pause(response) or _pause(attempt))
                 continue
             if response.status_code >= 400:
                 raise error_of(response)
             return response.json() if response.content else None
         raise AssertionError("unreachable")
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if value is not None}
+
+
+def _may_be_repeated(response: httpx.Response) -> bool:
+    """409 with a pause: the first of these requests is still being answered."""
+    return response.status_code in RETRIED or (response.status_code == 409 and "Retry-After" in response.headers)
+
+
+def _asked_pause(response: httpx.Response) -> float | None:
+    try:
+        return min(LONGEST_WAIT, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _pause(attempt: int) -> float:
+    return min(LONGEST_WAIT, 0.25 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
 
 
 def error_of(response: httpx.Response) -> ServerError:

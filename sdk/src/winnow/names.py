@@ -1,0 +1,41 @@
+"""File names for what the server calls as it likes: safe on every disk, and no two alike."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(r"[^\w.\-]+")
+_RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
+LIMIT = 150
+
+
+def safe_name(name: str, limit: int = LIMIT) -> str:
+    """A file name that no file system refuses and that cannot leave its folder."""
+    flat = _UNSAFE.sub("_", name.replace("/", "_")).lstrip(".").rstrip(". ") or "_"
+    if _RESERVED.match(flat):
+        flat = f"_{flat}"
+    stem, dot, suffix = flat.rpartition(".")
+    if not dot or len(suffix) > 8:
+        return _cut(flat, limit)
+    return f"{_cut(stem, limit - len(suffix.encode()) - 1)}.{suffix}"
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most so many bytes, as file systems count, without breaking a character."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+class Names:
+    """File names of one export: safe, and unique on file systems that ignore case as well."""
+
+    def __init__(self) -> None:
+        self._owner: dict[str, str] = {}
+        self.originals: dict[str, str] = {}
+
+    def take(self, name: str, key: str) -> str:
+        safe = safe_name(name)
+        if self._owner.setdefault(safe.lower(), key) != key:
+            safe = f"{key}_{safe}"
+            self._owner[safe.lower()] = key
+        self.originals[safe] = name
+        return safe

@@ -1,0 +1,35 @@
+"""Lists of the server that are read as they are walked through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from winnow.transport import Transport
+
+
+class Rows:
+    """A list that is fetched a page at a time, again each time it is walked through."""
+
+    def __init__(self, transport: Transport, path: str, length: int | None = None, **params: Any) -> None:
+        self._transport = transport
+        self._path = path
+        self._params = params
+        self._length = length
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._transport.pages(self._path, **self._params)
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(1 for _ in self)
+        return self._length
+
+    def to_pandas(self) -> Any:
+        """A data frame with a row for each item; needs pandas to be installed."""
+        import pandas
+
+        return pandas.DataFrame(list(self))
+
+    def __repr__(self) -> str:
+        return f"<winnow.Rows {self._path}>"
