@@ -268,6 +268,8 @@ STORAGES = {
     "default": _S3 if S3_BUCKET else _FILES,
     "staticfiles": {"BACKEND": "config.static.HashedStorage"},
 }
+# Folders of this machine from which the pages may import; none by default: a page could read any file there.
+IMPORT_FOLDERS = env.words("IMPORT_FOLDERS")
 STORAGE_ALLOW_PRIVATE = env.boolean("STORAGE_ALLOW_PRIVATE", default=False)
 DETECTOR_PRESET = env.choice("DETECTOR_PRESET", "", ("", "tiny", "cpu", "gpu"))
 

@@ -48,19 +48,21 @@ def entries(archive: zipfile.ZipFile) -> Iterator[Entry | Bad]:
     """Pictures by their names; folders and other files are not ours to report."""
     for position, info in enumerate(archive.infolist(), 1):
         path = PurePosixPath(info.filename.replace("\\", "/"))
-        if info.is_dir() or path.suffix.lower() not in SUFFIXES or "__MACOSX" in path.parts:
+        # Not is_dir(): it fails on an entry without a name.
+        if info.filename.endswith("/") or path.suffix.lower() not in SUFFIXES or "__MACOSX" in path.parts:
             continue
         reason = _wrong_with(info, path)
         if reason:
-            yield Bad(position, _shown(info.filename), reason)
+            yield Bad(position, shown(info.filename), reason)
             continue
         try:
             yield Entry(position, clean_name(path.as_posix()), info)
         except BadPicture as error:
-            yield Bad(position, _shown(info.filename), str(error))
+            yield Bad(position, shown(info.filename), str(error))
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """The name without what cannot be shown."""
     return "".join(letter if letter.isprintable() else "�" for letter in name)[:500]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,12 +21,11 @@ from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import Datapoint, Dataset, Import, ImportFailure, Labelset, StorageMethod
 from apps.warehouse.pictures import BadPicture
 from apps.warehouse.signals import announce_datapoints
+from apps.warehouse.staging import TAKEN
 from apps.warehouse.storages import winnow_storage
+from apps.warehouse.taking import THREADS, picture_names
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-TAKEN = "The dataset has a datapoint of this name already."
 FILES_AT_ONCE = 64
-THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ def import_folder(
     row.params = {"folder": str(folder)}
     row.save(update_fields=["params"])
     report = FolderReport(row, problems=list(labels.file.problems) if labels else [])
-    names = list(only) if only is not None else sorted(_names(folder))
+    names = list(only) if only is not None else sorted(picture_names(folder))
     class_of = _classes(labels.labelset) if labels else {}
     with ThreadPoolExecutor(THREADS) as threads:
         for first in range(0, len(names), FILES_AT_ONCE):
@@ -83,13 +81,6 @@ def import_folder(
         ]
     _record(report)
     return report
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Files whose names say that they are pictures; others are not ours to report."""
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path.relative_to(folder).as_posix()
 
 
 def _classes(labelset: Labelset) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from apps.accounts.models import Organization
 from apps.taxonomies.models import Taxonomy
@@ -128,7 +129,32 @@ class ItemsListForm(forms.Form):
         return data
 
 
-class BucketForm(forms.Form):
+class LabelsForm(forms.Form):
+    """Labels that come in a file beside the images."""
+
+    labels = forms.FileField(
+        required=False,
+        label="Labels",
+        help_text="COCO or RedBrick's JSON, which names the images by <code>file_name</code> or <code>name</code>.",
+    )
+    labelset = forms.ModelChoiceField(
+        Labelset.objects.none(), required=False, empty_label="No labels", label="Labels go to"
+    )
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["labelset"].queryset = organization.labelsets.order_by("name")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("labels") and not data.get("labelset"):
+            self.add_error("labelset", "Say which labelset the labels go to.")
+        if data.get("labelset") and not data.get("labels") and "labels" not in self.errors:
+            self.add_error("labels", "Give the file with the labels, or choose no labelset.")
+        return data
+
+
+class BucketForm(LabelsForm):
     """What of a bucket is to come in."""
 
     storage = forms.ModelChoiceField(StorageMethod.objects.none(), empty_label=None)
@@ -138,17 +164,33 @@ class BucketForm(forms.Form):
     pattern = forms.CharField(
         required=False, max_length=200, help_text="Such as <code>*/front/*.jpg</code>; empty for every picture."
     )
+    field_order = ["storage", "prefix", "pattern", "labels", "labelset"]
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, organization=organization, **kwargs)
         methods = organization.storage_methods.filter(provider="AWS_S3").order_by("name")
         self.fields["storage"].queryset = methods  # type: ignore[attr-defined]
 
 
-class ZipForm(forms.Form):
+class ZipForm(LabelsForm):
     """An archive of pictures."""
 
     file = forms.FileField(label="ZIP archive", allow_empty_file=True)
+    field_order = ["file", "labels", "labelset"]
+
+
+class FolderForm(LabelsForm):
+    """A folder of the server's machine."""
+
+    root = forms.ChoiceField(label="Folder of the server")
+    folder = forms.CharField(
+        required=False, max_length=1000, label="Folder within it", help_text="Empty for all that is in it."
+    )
+    field_order = ["root", "folder", "labels", "labelset"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["root"].choices = [(each, each) for each in settings.IMPORT_FOLDERS]  # type: ignore[attr-defined]
 
 
 class EntryFilter(forms.Form):

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
 import uuid
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -26,22 +20,17 @@ from apps.accounts.models import User
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run
-from apps.taxonomies import services as taxonomies
-from apps.taxonomies.trees import ROOT
-from apps.warehouse import archives, intake, items_list, methods
+from apps.warehouse import archives, items_list, label_files, methods, taking
 from apps.warehouse.formats import FormatError
 from apps.warehouse.items_list import Bad, Listed
-from apps.warehouse.models import Datapoint, Dataset, Import, ImportFailure, Labelset, StorageMethod
-from apps.warehouse.pictures import BadPicture
+from apps.warehouse.models import Dataset, Import, Labelset, StorageMethod
 from apps.warehouse.s3 import S3, StorageError
 from apps.warehouse.signals import announce_datapoints
-from apps.warehouse.staging import TAKEN, LabelReader, stage
+from apps.warehouse.staging import LabelReader, stage
 from apps.warehouse.storages import open_own, winnow_storage
 
 KIND, UNDO = "import", "undo-import"
 ITEMS_AT_ONCE = 20_000
-FILES_AT_ONCE = 32
-THREADS = min(4, os.cpu_count() or 1)
 Provider = StorageMethod.Provider
 Thing = TypeVar("Thing")
 
@@ -64,16 +53,48 @@ def start_items_list(
 
 
 def start_prefix(
-    *, dataset: Dataset, storage: StorageMethod, prefix: str, pattern: str = "", by: User | None
+    *,
+    dataset: Dataset,
+    storage: StorageMethod,
+    prefix: str,
+    pattern: str = "",
+    labels: BinaryIO | None = None,
+    labelset: Labelset | None = None,
+    by: User | None,
 ) -> Import:
     """Import what a bucket holds under a prefix; the next time only what is new."""
     if storage.provider != Provider.AWS_S3:
         raise ValidationError("Only a bucket can be listed.")
-    params = {"prefix": prefix.lstrip("/"), "pattern": pattern.strip()}
-    return _start(dataset, storage, "s3-prefix", params, by)
+    params = {"prefix": prefix.lstrip("/"), "pattern": pattern.strip()} | _kept(labels)
+    return _start(dataset, storage, "s3-prefix", params, by, labelset=labelset)
 
 
-def start_zip(*, dataset: Dataset, file: BinaryIO, by: User | None) -> Import:
+def start_folder(
+    *,
+    dataset: Dataset,
+    root: str,
+    folder: str = "",
+    labels: BinaryIO | None = None,
+    labelset: Labelset | None = None,
+    by: User | None,
+) -> Import:
+    """Copy the pictures of a folder of the server's machine, of those its operator has opened."""
+    try:
+        taking.folder_of(root, folder)
+    except FormatError as error:
+        raise ValidationError(str(error)) from error
+    params = {"root": root, "folder": folder.strip().strip("/")} | _kept(labels)
+    return _start(dataset, winnow_storage(dataset.organization), "folder", params, by, labelset=labelset)
+
+
+def start_zip(
+    *,
+    dataset: Dataset,
+    file: BinaryIO,
+    labels: BinaryIO | None = None,
+    labelset: Labelset | None = None,
+    by: User | None,
+) -> Import:
     """Import the pictures of a ZIP archive into Winnow's own storage."""
     try:
         with archives.open_archive(file) as archive:
@@ -83,8 +104,13 @@ def start_zip(*, dataset: Dataset, file: BinaryIO, by: User | None) -> Import:
     if not total:
         raise ValidationError("The archive has no pictures in it.")
     file.seek(0)
-    path = default_storage.save(f"imports/{uuid.uuid4()}.zip", File(file))
-    return _start(dataset, winnow_storage(dataset.organization), "zip", {"file": path}, by, total=total)
+    params = _kept(labels) | {"file": default_storage.save(f"imports/{uuid.uuid4()}.zip", File(file))}
+    storage = winnow_storage(dataset.organization)
+    return _start(dataset, storage, "zip", params, by, total=total, labelset=labelset)
+
+
+def _kept(labels: BinaryIO | None) -> dict[str, Any]:
+    return {"labels": label_files.keep(labels)} if labels else {}
 
 
 @transaction.atomic
@@ -127,7 +153,11 @@ def perform(handle: runs.Handle) -> dict[str, Any]:
         if handle.params.get("retry"):
             _retry(handle, row)
         else:
-            {"items-list": _items_list, "s3-prefix": _prefix, "zip": _zip}[row.source](handle, row)
+            labels = label_files.of_import(row)  # A file that is broken as a whole brings nothing in.
+            if not label_files.has_begun(row):
+                SOURCES[row.source](handle, row)
+            if labels is not None:
+                label_files.bring_in(handle, row, labels)
     except (FormatError, StorageError) as error:
         raise runs.Failure(str(error)) from error
     row.refresh_from_db()
@@ -135,7 +165,7 @@ def perform(handle: runs.Handle) -> dict[str, Any]:
 
 
 def _items_list(handle: runs.Handle, row: Import) -> None:
-    labels, absolute = _label_reader(row), _is_absolute(row)
+    labels, absolute = _reader(row), _is_absolute(row)
     done, total = int(row.cursor or 0), int(handle.params.get("total", 0))
     with open_own(row.params["file"]) as file:
         items = items_list.read(file, absolute=absolute, skip=done)
@@ -143,6 +173,10 @@ def _items_list(handle: runs.Handle, row: Import) -> None:
             done += len(chunk)
             _commit(handle, row, chunk, str(done), labels=labels)
             handle.progress(done, total, "reading the list")
+
+
+def _reader(row: Import) -> LabelReader | None:
+    return label_files.reader_of(row.labelset) if row.labelset else None
 
 
 def _is_absolute(row: Import) -> bool:
@@ -167,67 +201,12 @@ def _is_wanted(key: str, pattern: str) -> bool:
     return Path(key).suffix.lower() in archives.SUFFIXES and (not pattern or fnmatchcase(key, pattern))
 
 
-def _zip(handle: runs.Handle, row: Import) -> None:
-    with _local(row.params["file"]) as file, archives.open_archive(file) as archive:
-        todo = (each for each in archives.entries(archive) if each.position > int(row.cursor or 0))
-        done = row.created + row.failed
-        with ThreadPoolExecutor(THREADS) as threads:
-            for chunk in _chunks(todo, FILES_AT_ONCE):
-                _store_chunk(handle, row, archive, chunk, threads)
-                done += len(chunk)
-                handle.progress(done, int(handle.params.get("total", 0)), "unpacking")
-
-
-def _store_chunk(
-    handle: runs.Handle,
-    row: Import,
-    archive: zipfile.ZipFile,
-    chunk: Sequence[archives.Entry | Bad],
-    threads: ThreadPoolExecutor,
-) -> None:
-    taken = set(row.dataset.datapoints.filter(name__in=[each.name for each in chunk]).values_list("name", flat=True))
-    # One reader at a time: an archive has one place in its file.
-    read = [(each, _read(archive, each, taken)) for each in chunk]
-    made = list(threads.map(partial(_store, row), read))
-    good = [each for each in made if isinstance(each, Datapoint)]
-    bad = [each for each in made if isinstance(each, Bad)]
-    with handle.guard():
-        Datapoint.objects.bulk_create(good, ignore_conflicts=True)
-        saved = set(Datapoint.objects.filter(uid__in=[each.uid for each in good]).values_list("uid", flat=True))
-        lost = [each for each in good if each.uid not in saved]
-        bad += [Bad(chunk[-1].position, each.name, TAKEN) for each in lost]
-        ImportFailure.objects.bulk_create(
-            ImportFailure(import_row=row, position=b.position, name=b.name, reason=b.reason) for b in bad
-        )
-        Import.objects.filter(pk=row.pk).update(
-            cursor=str(chunk[-1].position), created=F("created") + len(saved), failed=F("failed") + len(bad)
-        )
-    for each in lost:
-        intake.discard(each)
-
-
-def _read(archive: zipfile.ZipFile, entry: archives.Entry | Bad, taken: set[str]) -> bytes | Bad:
-    if isinstance(entry, Bad):
-        return entry
-    if entry.name in taken:
-        return Bad(entry.position, entry.name, TAKEN)
-    taken.add(entry.name)
-    try:
-        return archives.read(archive, entry)
-    except BadPicture as error:
-        return Bad(entry.position, entry.name, str(error))
-
-
-def _store(row: Import, given: tuple[archives.Entry | Bad, bytes | Bad]) -> Datapoint | Bad:
-    """In a thread: touches no database."""
-    entry, data = given
-    if isinstance(data, Bad):
-        return data
-    assert row.storage is not None  # noqa: S101
-    try:
-        return intake.store_upload(row.dataset, row.storage, entry.name, io.BytesIO(data), row)
-    except BadPicture as error:
-        return Bad(entry.position, entry.name, str(error))
+SOURCES: dict[str, Callable[[runs.Handle, Import], None]] = {
+    "items-list": _items_list,
+    "s3-prefix": _prefix,
+    "zip": taking.zip_archive,
+    "folder": taking.folder,
+}
 
 
 def _commit(
@@ -267,33 +246,6 @@ def _gathered(pages: Iterable[list[Thing]], size: int) -> Iterator[list[Thing]]:
     return _chunks(chain.from_iterable(pages), size)
 
 
-def _label_reader(row: Import) -> LabelReader | None:
-    if row.labelset is None:
-        return None
-    palette = taxonomies.palette(row.labelset.taxonomy)
-    paths = {(ROOT, *each["path"]): each["id"] for each in palette}
-    names = {each["name"]: each["id"] for each in palette}
-
-    def class_of(path: list[str]) -> int | None:
-        return paths.get(tuple(path), names.get(path[-1]) if len(path) == 1 else None)
-
-    return LabelReader(row.labelset.pk, frozenset(names.values()), class_of)
-
-
-@contextmanager
-def _local(path: str) -> Iterator[BinaryIO]:
-    """The file on this disk, seekable: a bucket's is copied."""
-    with open_own(path) as source:
-        if isinstance(getattr(source, "file", None), io.IOBase) and hasattr(source, "path"):
-            yield source
-            return
-        with tempfile.TemporaryFile() as copy:
-            for chunk in iter(partial(source.read, 1 << 20), b""):
-                copy.write(chunk)
-            copy.seek(0)
-            yield copy
-
-
 def retry_failed(*, import_row: Import, by: User | None) -> None:
     """Try again what failed: items that did not come in, and images that could not be read."""
     with transaction.atomic():
@@ -310,7 +262,7 @@ def retry_failed(*, import_row: Import, by: User | None) -> None:
 
 def _retry(handle: runs.Handle, row: Import) -> None:
     """Failures up to the last one there was when it was asked for, in pieces; each leaves its list as it is tried."""
-    labels, absolute, done = _label_reader(row), _is_absolute(row), 0
+    labels, absolute, done = _reader(row), _is_absolute(row), 0
     mine = row.failures.exclude(item=None).filter(pk__lte=handle.params["last"]).order_by("pk")
     while failures := list(mine[:ITEMS_AT_ONCE]):
         items = [items_list.understand(each.item, each.position or 0, absolute=absolute) for each in failures]

@@ -60,3 +60,9 @@ def discard(datapoint: Datapoint) -> None:
     mine = datapoint.path if datapoint.storage.provider == StorageMethod.Provider.WINNOW else ""
     for path in filter(None, (mine, datapoint.thumbnail, datapoint.rendition)):
         default_storage.delete(path)
+
+
+def discard_lists(row: Import) -> None:
+    """Remove the files that an import was read from."""
+    for path in filter(None, (row.params.get("file"), row.params.get("labels"))):
+        default_storage.delete(path)

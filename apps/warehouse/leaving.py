@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.core.files.storage import default_storage
 
 from apps.accounts.models import Organization
 from apps.warehouse import intake
@@ -24,8 +23,7 @@ def discard_files(*, organization: Organization, progress: Callable[..., None], 
         done += len(chunk)
         progress(done, total, "deleting stored images")
     for row in Import.objects.filter(dataset__organization=organization).iterator(ROWS_AT_ONCE):
-        if path := row.params.get("file"):
-            default_storage.delete(path)
+        intake.discard_lists(row)
 
 
 def _chunks(rows: Any) -> Iterator[list[Datapoint]]:

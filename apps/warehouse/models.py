@@ -82,7 +82,13 @@ class Import(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    LABELS = {"items-list": "Items list", "s3-prefix": "Bucket", "zip": "ZIP archive", "upload": "Files"}
+    LABELS = {
+        "items-list": "Items list",
+        "s3-prefix": "Bucket",
+        "zip": "ZIP archive",
+        "upload": "Files",
+        "folder": "Server folder",
+    }
 
     def __str__(self) -> str:
         return f"{self.get_source_label()} {self.pk}"

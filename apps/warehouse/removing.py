@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -29,8 +28,7 @@ def undo_import(handle: runs.Handle) -> dict[str, Any]:
     kept = row.datapoints.count()
     with handle.guard():
         Import.objects.filter(pk=row.pk).update(undone_at=timezone.now())
-    if path := row.params.get("file"):
-        default_storage.delete(path)
+    intake.discard_lists(row)
     return {"removed": removed, "kept": kept}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -18,7 +19,7 @@ from apps.accounts.access import Can, enter
 from apps.accounts.models import Organization
 from apps.common.http import Conflict, HtmxRequest, is_fragment
 from apps.warehouse import imports as services
-from apps.warehouse.forms import BucketForm, ItemsListForm, ZipForm
+from apps.warehouse.forms import BucketForm, FolderForm, ItemsListForm, ZipForm
 from apps.warehouse.models import Dataset, Import, ImportFailure
 from apps.warehouse.views import listing
 
@@ -31,11 +32,15 @@ def _list_form(request: HtmxRequest, organization: Organization) -> forms.Form:
 
 
 def _bucket_form(request: HtmxRequest, organization: Organization) -> forms.Form:
-    return BucketForm(request.POST or None, organization=organization)
+    return BucketForm(request.POST or None, request.FILES or None, organization=organization)
+
+
+def _folder_form(request: HtmxRequest, organization: Organization) -> forms.Form:
+    return FolderForm(request.POST or None, request.FILES or None, organization=organization)
 
 
 def _zip_form(request: HtmxRequest, organization: Organization) -> forms.Form:
-    return ZipForm(request.POST or None, request.FILES or None)
+    return ZipForm(request.POST or None, request.FILES or None, organization=organization)
 
 
 def _start_list(dataset: Dataset, by: Any, data: dict[str, Any]) -> Import:
@@ -50,7 +55,11 @@ def _start_prefix(dataset: Dataset, by: Any, data: dict[str, Any]) -> Import:
 
 
 def _start_zip(dataset: Dataset, by: Any, data: dict[str, Any]) -> Import:
-    return services.start_zip(dataset=dataset, by=by, file=data["file"])
+    return services.start_zip(dataset=dataset, by=by, **data)
+
+
+def _start_folder(dataset: Dataset, by: Any, data: dict[str, Any]) -> Import:
+    return services.start_folder(dataset=dataset, by=by, **data)
 
 
 Form = Callable[[HtmxRequest, Organization], forms.Form]
@@ -59,6 +68,7 @@ WAYS: dict[str, tuple[str, Form, Start]] = {
     "items-list": ("Items list", _list_form, _start_list),
     "s3-prefix": ("Bucket", _bucket_form, _start_prefix),
     "zip": ("ZIP archive", _zip_form, _start_zip),
+    "folder": ("Server folder", _folder_form, _start_folder),
 }
 
 
@@ -66,7 +76,7 @@ WAYS: dict[str, tuple[str, Form, Start]] = {
 def begin(request: HtmxRequest, org: str, pk: int, way: str) -> HttpResponse:
     organization = enter(request, org, Can.MANAGE_WAREHOUSE)
     dataset = get_object_or_404(organization.datasets, pk=pk)
-    if way not in WAYS:
+    if way not in WAYS or (way == "folder" and not settings.IMPORT_FOLDERS):
         raise Http404("There is no such way to import.")
     label, make_form, start = WAYS[way]
     form = make_form(request, organization)
@@ -79,6 +89,7 @@ def begin(request: HtmxRequest, org: str, pk: int, way: str) -> HttpResponse:
             return redirect("warehouse:import", organization.slug, row.pk)
     context = {"dataset": dataset, "form": form, "way": way, "label": label, "tab": "datasets"}
     context["has_storage"] = "storage" not in form.fields or form.fields["storage"].queryset.exists()  # type: ignore[attr-defined]
+    context["folders"] = settings.IMPORT_FOLDERS
     return render(request, "warehouse/import_begin.html", context, status=422 if form.errors else 200)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +20,9 @@ from apps.warehouse.services import UploadError
 def upload(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     organization = enter(request, org, Can.MANAGE_WAREHOUSE)
     dataset = get_object_or_404(organization.datasets, pk=pk)
-    return render(request, "warehouse/upload.html", {"dataset": dataset, "tab": "datasets"})
+    return render(
+        request, "warehouse/upload.html", {"dataset": dataset, "tab": "datasets"} | {"folders": settings.IMPORT_FOLDERS}
+    )
 
 
 @require_POST
