@@ -39,6 +39,10 @@ class Refused(FetchError):
     """The address lies where requests may not go."""
 
 
+class TooLong(FetchError):
+    """The answer has more bytes than were asked for."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """An answer; header names in lower case."""
@@ -211,12 +215,12 @@ class _TimedReader(io.RawIOBase):
 def _read(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
     announced = answer.getheader("Content-Length")
     if announced and announced.isdigit() and int(announced) > max_bytes:
-        raise FetchError(f"The answer is larger than the limit of {max_bytes:,} bytes.")
+        raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
     content = bytearray()
     while chunk := answer.read1(CHUNK):
         content += chunk
         if len(content) > max_bytes:
-            raise FetchError(f"The answer is larger than the limit of {max_bytes:,} bytes.")
+            raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
     if announced and announced.isdigit() and len(content) < int(announced) and answer.length:
         raise FetchError("The answer broke off before its end.")
     return bytes(content)

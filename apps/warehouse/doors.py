@@ -13,7 +13,7 @@ from django.core.files.storage import FileSystemStorage, default_storage, storag
 
 from apps.common import fetch
 from apps.warehouse.models import StorageMethod
-from apps.warehouse.s3 import S3, StorageError
+from apps.warehouse.s3 import S3, StorageError, TooLong
 
 Provider = StorageMethod.Provider
 
@@ -29,8 +29,8 @@ class Check:
 class Door(Protocol):
     """How one storage method is reached."""
 
-    def open(self, path: str) -> BinaryIO:
-        """The whole file, seekable; raises StorageError."""
+    def open(self, path: str, most: int | None = None) -> BinaryIO:
+        """The whole file, seekable; raises StorageError, TooLong for one of more than `most` bytes."""
         ...
 
     def url(self, path: str) -> str | None:
@@ -48,7 +48,7 @@ class Winnow:
     def __init__(self, method: StorageMethod) -> None:
         self.method = method
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int | None = None) -> BinaryIO:
         return open_own(path)
 
     def url(self, path: str) -> str | None:
@@ -64,9 +64,11 @@ class Public:
     def __init__(self, method: StorageMethod) -> None:
         self.method = method
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int | None = None) -> BinaryIO:
         try:
-            answer = fetch.fetch(path, max_bytes=settings.UPLOAD_LIMIT_BYTES)
+            answer = fetch.fetch(path, max_bytes=most or settings.UPLOAD_LIMIT_BYTES)
+        except fetch.TooLong as error:
+            raise (TooLong if most else StorageError)(str(error)) from error
         except fetch.FetchError as error:
             raise StorageError(str(error)) from error
         if answer.status != 200:

@@ -28,13 +28,23 @@ def clean_name(name: str) -> str:
 
 
 def store_upload(
-    dataset: Dataset, storage: StorageMethod, name: str, file: BinaryIO, import_row: Import | None = None
+    dataset: Dataset,
+    storage: StorageMethod,
+    name: str,
+    file: BinaryIO,
+    import_row: Import | None = None,
+    *,
+    pixels_now: int = pictures.PIXEL_LIMIT,
 ) -> Datapoint:
-    """Store a file in Winnow's storage; the datapoint is not saved yet. Raises BadPicture and keeps nothing then."""
+    """Store a file in Winnow's storage; the datapoint is not saved yet. Raises BadPicture and keeps nothing then.
+
+    A picture of more than `pixels_now` is judged by its header alone: a job has to prepare it.
+    """
     header = pictures.probe(file)
     datapoint = Datapoint(dataset=dataset, storage=storage, import_row=import_row, name=name, uid=uuid.uuid4())
-    apply_header(datapoint, header, file)
-    make_small(datapoint, header, file)
+    if header.pixels <= pixels_now:
+        apply_header(datapoint, header, file)
+        make_small(datapoint, header, file)
     file.seek(0)
     path = f"datasets/{dataset.pk}/{datapoint.uid}.{header.extension}"
     datapoint.path = str(default_storage.save(path, File(file)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-
 from apps.accounts.models import Organization
 from apps.warehouse import intake
 from apps.warehouse.models import Datapoint, Import

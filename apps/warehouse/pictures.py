@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 PIXEL_LIMIT = 200_000_000
 SHOWABLE_PIXELS = 50_000_000
+# What a request decodes by itself; more takes seconds and is left to a job.
+QUICK_PIXELS = 25_000_000
+BAND_PIXELS = 4_000_000
 THUMBNAIL_SIDE = 320
 RENDITION_SIDE = 8192
 EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp", "TIFF": "tif"}
@@ -32,6 +36,30 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 class BadPicture(ValueError):
     """A file that does not come in as a picture; the message is the reason."""
+
+
+class Room:
+    """How many pixels this process decodes at the same time: more threads than fit in wait."""
+
+    def __init__(self, pixels: int) -> None:
+        self.left = pixels
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self.left >= pixels)
+            self.left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.left += pixels
+                self._changed.notify_all()
+
+
+# One picture of the largest size, or as many smaller ones: 1 to 2 GB at the worst.
+_room = Room(PIXEL_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +81,15 @@ class Header:
         return self.orientation in _SIDEWAYS
 
     @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
     def needs_rendition(self) -> bool:
         """Whether browsers cannot show it, or should not have to."""
         return (
             self.format not in _SHOWABLE
-            or self.width * self.height > SHOWABLE_PIXELS
+            or self.pixels > SHOWABLE_PIXELS
             or (self.orientation != 1 and not self.turned_by_all)
         )
 
@@ -109,14 +141,14 @@ def may_be_shown(path: str) -> bool:
 
 def shrink(file: BinaryIO, side: int = THUMBNAIL_SIDE, quality: int = 82) -> bytes:
     """A JPEG of at most `side` pixels a side, upright. Decodes everything, so a truncated file is found: BadPicture."""
-    with _opened(file) as image:
+    with _opened(file) as image, _room.taken(image.width * image.height):
         turned = int(image.getexif().get(_ORIENTATION, 1))
         image.draft("RGB", (side, side))
-        small = _rgb(image)
+        small = _plain(image, side)
         small.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
         small.getexif()[_ORIENTATION] = turned
         out = io.BytesIO()
-        ImageOps.exif_transpose(small).save(out, "JPEG", quality=quality)
+        ImageOps.exif_transpose(small).convert("RGB").save(out, "JPEG", quality=quality)
         return out.getvalue()
 
 
@@ -132,30 +164,46 @@ def upright(file: BinaryIO) -> bytes:
             file.seek(0)
             return file.read()
         out, kind = io.BytesIO(), "JPEG" if image.format == "MPO" else image.format
-        turned = ImageOps.exif_transpose(image)
-        turned.save(out, kind, quality=95, icc_profile=image.info.get("icc_profile"))
+        with _room.taken(image.width * image.height):
+            turned = ImageOps.exif_transpose(image)
+            turned.save(out, kind, quality=95, icc_profile=image.info.get("icc_profile"))
         return out.getvalue()
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, side: int) -> Image.Image:
+    """The picture in RGB or 8 bits of gray, made smaller on the way by whole factors as long as `side` allows."""
     image.load()
+    factor = max(1, max(image.size) // (2 * side))
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_gray(image)).convert("RGB")
-    if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        ground.alpha_composite(image.convert("RGBA"))
-        return ground.convert("RGB")
-    return image.convert("RGB")
+        return Image.fromarray(_gray(image, factor))
+    if factor == 1 and image.mode in ("RGB", "L") and not image.has_transparency_data:
+        return image
+    wide, high = -(-image.width // factor), -(-image.height // factor)
+    small = Image.new("RGB", (wide, high))
+    # In bands: beside the picture itself nothing of its size is held in memory.
+    rows = max(1, BAND_PIXELS // image.width // factor) * factor
+    for top in range(0, image.height, rows):
+        band = _opaque(image.crop((0, top, image.width, min(top + rows, image.height))))
+        small.paste(band.reduce(factor) if factor > 1 else band, (0, top // factor))
+    return small
 
 
-def _gray(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Gray wider than 8 bits, (height, width); Pillow would clip it to white.
+def _opaque(image: Image.Image) -> Image.Image:
+    """In RGB, what is transparent on white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    ground.alpha_composite(image.convert("RGBA"))
+    return ground.convert("RGB")
+
+
+def _gray(image: Image.Image, factor: int) -> npt.NDArray[np.uint8]:
+    """Gray wider than 8 bits, every `factor`-th pixel of (height, width); Pillow would clip it to white.
 
     Browsers show the high byte of a PNG. What they cannot show is stretched to its own range, so that it can be seen.
     """
-    wide = np.asarray(image).astype(np.float32)
-    if image.format == "PNG":
-        return (wide / 256).clip(0, 255).astype(np.uint8)
-    low, high = float(np.nanmin(wide)), float(np.nanmax(wide))
-    stretched = np.nan_to_num((wide - low) * (255 / max(high - low, 1e-9)))
+    wide = np.asarray(image)
+    low, high = (0.0, 65536.0) if image.format == "PNG" else (float(np.nanmin(wide)), float(np.nanmax(wide)))
+    shown = wide[::factor, ::factor].astype(np.float32)
+    stretched = np.nan_to_num((shown - low) * (256 if image.format == "PNG" else 255) / max(high - low, 1e-9))
     return np.asarray(stretched.clip(0, 255), dtype=np.uint8)

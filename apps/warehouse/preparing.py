@@ -9,16 +9,19 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.common import runs
+from apps.common.models import Run, RunStatus
 from apps.warehouse import intake, pictures
 from apps.warehouse.doors import Door, door
 from apps.warehouse.models import Datapoint, Dataset
 from apps.warehouse.pictures import BadPicture
-from apps.warehouse.s3 import StorageError
+from apps.warehouse.s3 import StorageError, TooLong
 
 KIND = "prepare"
 IMAGES_A_SHARD = 500
 IMAGES_A_WRITE = 25
 THREADS = 8
+# What a request fetches to show a preview of it.
+QUICK_BYTES = 32 << 20
 _FIELDS = ["width", "height", "bytes", "thumbnail", "rendition", "error"]
 # The first of every so many that are not prepared yet.
 _BOUNDS = """
@@ -30,10 +33,14 @@ WHERE nth %% %s = 1 ORDER BY id
 
 
 def start(dataset: Dataset) -> None:
-    """Prepare what is not, if anything."""
-    if unprepared(dataset).exists():
+    """Prepare what is not, if anything; a run that has not begun yet will find it."""
+    if unprepared(dataset).exists() and not _runs(dataset, RunStatus.QUEUED):
         with transaction.atomic():
             runs.enqueue(runs.create(organization=dataset.organization, kind=KIND, target=dataset.pk))
+
+
+def _runs(dataset: Dataset, *states: RunStatus) -> bool:
+    return bool(Run.objects.filter(kind=KIND, target=dataset.pk, status__in=states).exists())
 
 
 def unprepared(dataset: Dataset | int) -> Any:
@@ -70,21 +77,31 @@ def prepare_shard(handle: runs.ShardHandle) -> dict[str, Any]:
     return {"prepared": done}
 
 
-def prepare(row: Datapoint, way: Door) -> None:
-    """Fill in size and previews, or the error. Touches no database: it runs in threads."""
+def prepare(row: Datapoint, way: Door, *, quickly: bool = False) -> None:
+    """Fill in size and previews, or the error; what takes long stays as it is if `quickly`.
+
+    Touches no database: it runs in threads.
+    """
     try:
-        with way.open(row.path) as file:
+        with way.open(row.path, most=QUICK_BYTES if quickly else None) as file:
             header = pictures.probe(file)
+            if quickly and header.pixels > pictures.QUICK_PIXELS:
+                return
             intake.make_small(row, header, file)
             intake.apply_header(row, header, file)
+    except TooLong:
+        return
     except (StorageError, BadPicture) as error:
         row.error = str(error)[:300]
 
 
 def prepare_now(row: Datapoint) -> None:
-    """The same for one image that a page wants to show."""
-    prepare(row, door(row.storage))
-    row.save(update_fields=_FIELDS)
+    """The same for one image that a page wants to show, if it is small enough for a request; else a job does it."""
+    prepare(row, door(row.storage), quickly=True)
+    if row.thumbnail or row.error:
+        row.save(update_fields=_FIELDS)
+    elif not _runs(row.dataset, RunStatus.QUEUED, RunStatus.RUNNING):
+        start(row.dataset)
 
 
 def prepare_few(rows: Sequence[Datapoint]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
@@ -22,10 +23,22 @@ if TYPE_CHECKING:
     from apps.warehouse.models import StorageMethod
 
 KEYS_A_PAGE = 1000
+BYTES_IN_MEMORY = 16 << 20
 
 
 class StorageError(Exception):
     """A storage that does not give what is asked of it; the message is for people."""
+
+
+class TooLong(StorageError):
+    """A file of more bytes than the caller wants at once."""
+
+
+def refuse_long(path: str, size: int, most: int | None) -> None:
+    if size > settings.UPLOAD_LIMIT_BYTES:
+        raise StorageError(f"{path} is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
+    if most is not None and size > most:
+        raise TooLong(f"{path} is larger than {most // 2**20} MB.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +115,14 @@ class S3:
         manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         return client
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int | None = None) -> BinaryIO:
         with self._explained():
             answer = self.client.get_object(Bucket=self.method.bucket, Key=self._key(path))
-            if answer["ContentLength"] > settings.UPLOAD_LIMIT_BYTES:
-                raise StorageError(f"{path} is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
-            return io.BytesIO(answer["Body"].read())
+            refuse_long(path, answer["ContentLength"], most)
+            copy = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY)  # noqa: SIM115
+            shutil.copyfileobj(answer["Body"], copy, 1 << 20)
+            copy.seek(0)
+            return cast(BinaryIO, copy)
 
     def url(self, path: str) -> str | None:
         """Lives two leases: a page that renews its lease loads the image again long before."""

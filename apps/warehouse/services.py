@@ -15,7 +15,7 @@ from apps.accounts.models import Organization, User
 from apps.common.http import Conflict
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.models import Taxonomy
-from apps.warehouse import intake
+from apps.warehouse import intake, pictures, preparing
 from apps.warehouse.models import Datapoint, Dataset, Import, ImportFailure, Labelset
 from apps.warehouse.pictures import BadPicture
 from apps.warehouse.signals import announce_datapoints
@@ -106,7 +106,8 @@ def _added(dataset: Dataset, file: BinaryIO, name: str, import_row: Import | Non
         raise TooLarge(f"The file is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
     if dataset.datapoints.filter(name=name).exists():
         raise UploadError("The dataset has a datapoint of this name already.")
-    datapoint = intake.store_upload(dataset, winnow_storage(dataset.organization), name, file, import_row)
+    storage = winnow_storage(dataset.organization)
+    datapoint = intake.store_upload(dataset, storage, name, file, import_row, pixels_now=pictures.QUICK_PIXELS)
     try:
         with transaction.atomic():
             datapoint.save(force_insert=True)
@@ -117,6 +118,8 @@ def _added(dataset: Dataset, file: BinaryIO, name: str, import_row: Import | Non
     except IntegrityError as error:
         intake.discard(datapoint)
         raise UploadError("The dataset has a datapoint of this name already.") from error
+    if datapoint.width is None:
+        preparing.start(dataset)
     return datapoint
 
 

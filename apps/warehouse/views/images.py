@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.templatetags.static import static
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_GET
 
@@ -17,6 +18,7 @@ from apps.warehouse.models import Datapoint
 from apps.warehouse.pictures import MEDIA_TYPES, may_be_shown
 
 SECONDS_CACHED = 3600
+SECONDS_PENDING = 10
 
 
 @require_GET
@@ -25,6 +27,8 @@ def image(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBase:
     datapoint = _visible(request, org, uid)
     if datapoint.width is None and not datapoint.error and not may_be_shown(datapoint.path):
         preparing.prepare_now(datapoint)
+        if datapoint.width is None and not datapoint.error:
+            return _not_yet()
     try:
         url = storages.url_for(datapoint)
     except storages.StorageError as error:
@@ -39,8 +43,10 @@ def thumbnail(request: HtmxRequest, org: str, uid: uuid.UUID) -> HttpResponseBas
     datapoint = _visible(request, org, uid)
     if not datapoint.thumbnail and not datapoint.error:
         preparing.prepare_now(datapoint)
+    if datapoint.error:
+        raise Http404(datapoint.error)
     if not datapoint.thumbnail:
-        raise Http404(datapoint.error or "There is no thumbnail.")
+        return _redirect(static("img/pending.svg"), seconds=SECONDS_PENDING)
     url = storages.own_url(datapoint.thumbnail)
     return _redirect(url) if url else _stream(request, datapoint.thumbnail)
 
@@ -56,10 +62,16 @@ def _visible(request: HtmxRequest, org: str, uid: uuid.UUID) -> Datapoint:
     return datapoint
 
 
-def _redirect(url: str) -> HttpResponse:
+def _not_yet() -> HttpResponse:
+    """Nothing in its place: people would label that."""
+    text = "This image is large and is being prepared; it shows in a few minutes."
+    return HttpResponse(text, status=503, content_type="text/plain", headers={"Retry-After": str(SECONDS_PENDING)})
+
+
+def _redirect(url: str, seconds: int = SECONDS_CACHED // 6) -> HttpResponse:
     """Cached for less than the URL lives, so that a page going back and forth signs once."""
     response = HttpResponseRedirect(url)
-    response["Cache-Control"] = f"private, max-age={SECONDS_CACHED // 6}"
+    response["Cache-Control"] = f"private, max-age={seconds}"
     return response
 
 
