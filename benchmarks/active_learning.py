@@ -1,7 +1,7 @@
 """How few labels are enough: each strategy against random over several seeds, by the whole loop of `simulate`.
 
-    python benchmarks/active_learning.py --images DIR --coco TRAIN.json --test TEST.json --seeds 3
-    python benchmarks/active_learning.py --generate 400 --preset tiny   (a varied set with a rare class, made here)
+    python -m benchmarks.active_learning --images DIR --coco TRAIN.json --test TEST.json
+    python -m benchmarks.active_learning --generate 400 --preset tiny   (a varied set with a rare class, made here)
 
 Every run's rows go to benchmarks/results/active_learning/ as they come; a run that is complete is not made again, so
 that what was interrupted goes on where it was, and --report shows what there is.
@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks import varied
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "active_learning"
@@ -70,7 +72,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=Path)
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--test", type=Path)
-    parser.add_argument("--generate", type=int, metavar="N", help="draw N images to learn from and N/2 to measure on")
+    parser.add_argument("--generate", type=int, metavar="N", help="draw N images to learn from and N to measure on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["full", "least-confident", "random"],
                         help="strategies, `full` (all labels) and `one-shot` (one random subset of each size)")  # fmt: skip
@@ -87,16 +89,13 @@ def named(options: argparse.Namespace) -> tuple[str, Path, Path, Path]:
 
 
 def generated(count: int) -> Data:
-    """Pictures of the demo with one rare class; those to measure on are others, with the classes equally rare."""
-    sys.path.insert(0, str(ROOT))
-    from apps.autolabel.demo_images import RARE, write
-
-    folder = RESULTS / f"rare-{count}" / "images"
-    train, test = folder / f"0-{count - 1}.json", folder / f"{count}-{count + count // 2 - 1}.json"
+    """A varied set with a rare class, and as many other pictures to measure on."""
+    folder = RESULTS / f"varied-{count}" / "images"
+    train, test = folder / "train.json", folder / "test.json"
     if not test.is_file():
-        write(folder, count, shares=RARE)
-        write(folder, count // 2, shares=RARE, first=count)
-    return Data(f"rare-{count}", folder, train, test)
+        varied.write(folder, train.name, range(count))
+        varied.write(folder, test.name, range(count, 2 * count))
+    return Data(f"varied-{count}", folder, train, test)
 
 
 def plan(kinds: Sequence[str], seeds: Sequence[int]) -> list[Run]:
