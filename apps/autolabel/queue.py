@@ -105,27 +105,6 @@ def in_order(stage: Stage, cycle: Cycle | None, tasks: Sequence[UUID]) -> list[i
         return [row[0] for row in cursor.fetchall()]
 
 
-def draw(stage: Stage, seed: int, limit: int, *, without: Sequence[int] = ()) -> list[int]:
-    """Tasks drawn uniformly from the queue but for some, by a hash that differs from draw to draw.
-
-    Drawing in the order of `shuffle` every time would favor tasks that arrived since the last draw. Its hash is read
-    from the index alone; so many more are drawn as there are to leave out.
-    """
-    by_hash = "ORDER BY hashfloat8extended(t.shuffle, %(seed)s)"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH drawn AS (
-                SELECT t.shuffle FROM labeling_task t WHERE {_WAITING} {by_hash} LIMIT %(limit)s + %(spare)s
-            )
-            SELECT t.id FROM labeling_task t JOIN drawn ON drawn.shuffle = t.shuffle
-            WHERE {_WAITING} AND t.id <> ALL(%(without)s) {by_hash}, t.id LIMIT %(limit)s
-            """,  # noqa: S608
-            {"stage": stage.pk, "without": list(without), "spare": len(without), "seed": seed, "limit": limit},
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
 def draw_flushable(stage: Stage, cycle: Cycle, threshold: float, seed: int, limit: int) -> list[int]:
     """Tasks drawn uniformly from those that a flush at the threshold would send with an auto-label."""
     with connection.cursor() as cursor:

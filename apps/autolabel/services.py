@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.autolabel import external, queue
+from apps.autolabel import external, lots, queue
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
 from apps.autolabel.state import active_run, flushable, learner_of, option, training_set
 from apps.common import runs
@@ -113,7 +113,7 @@ def send_tasks(
 def _audits(stage: Stage, batch: Batch, ranked: list[int]) -> list[int]:
     share = float(option(stage, "audit_share"))
     wanted = max(MINIMUM_AUDITS, round(share * len(ranked))) if share > 0 else 0
-    return queue.draw(stage, batch.pk, wanted, without=ranked)
+    return lots.draw(stage, batch.pk, wanted, without=ranked)
 
 
 def _held_out(stage: Stage, ranked: list[int]) -> list[int]:

@@ -45,11 +45,14 @@ class Task(models.Model):
     """One datapoint on its way through one pipeline. Only `transitions` writes its stage, state and lease.
 
     Tables that are written by the million carry no index twice, and none for what is mostly NULL: where Django would
-    index a foreign key by itself, an index below begins with it or leaves the NULLs out.
+    index a foreign key by itself, an index below begins with it or leaves the NULLs out. Nor does PostgreSQL check
+    row by row what another key of the row implies: a stage has a project.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
-    project = models.ForeignKey("projects.Project", models.CASCADE, related_name="tasks", db_index=False)
+    project = models.ForeignKey(
+        "projects.Project", models.CASCADE, related_name="tasks", db_index=False, db_constraint=False
+    )
     datapoint = models.ForeignKey("warehouse.Datapoint", models.PROTECT, related_name="tasks", db_index=False)
     stage = models.ForeignKey("projects.Stage", models.PROTECT, related_name="tasks", db_index=False)
     state = models.CharField(max_length=11, choices=TaskState.choices, default=TaskState.WAITING)
@@ -171,7 +174,10 @@ class TaskEvent(models.Model):
     from_stage = models.CharField(max_length=20, blank=True)
     to_stage = models.CharField(max_length=20, blank=True)
     path = models.JSONField(default=list, help_text="Names of the pass-through stages on the way.")
-    annotation = models.ForeignKey(Annotation, models.SET_NULL, null=True, related_name="+", db_index=False)
+    # Annotations go only with their task, and its events with them.
+    annotation = models.ForeignKey(
+        Annotation, models.SET_NULL, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)
 

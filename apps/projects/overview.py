@@ -88,7 +88,7 @@ def overview(project: Project, stages: Sequence[Stage], user: Any) -> Overview:
     rows = {stage.pk: StageRow(stage, BRICKS[stage.brick].label, stage_url(project, stage)) for stage in stages}
     # By stage alone, which belongs to one project: read from the index, the tasks themselves are not touched.
     tasks = project.tasks.model._default_manager.filter(stage__in=keys).order_by()
-    for stage, state, count in tasks.values_list("stage_id", "state").annotate(count=Count("pk")):
+    for stage, state, count in tasks.values_list("stage_id", "state").annotate(count=Count("*")):
         rows[stage].states[state] = count
     for stage, count in tasks.filter(assignee=user).values_list("stage_id").annotate(count=Count("pk")):
         rows[stage].mine = count

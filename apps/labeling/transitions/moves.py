@@ -127,7 +127,8 @@ def _along(
     state, training = state_on_arrival(way.stage, by_model=auto_labels is not None)
     condition, draws = drawn(way.draws, "t.datapoint_id")
     here, chosen = f"t.id = ANY(%s) AND t.stage_id = %s{condition}", [list(task_ids), origin.pk, *draws]
-    said, said_params = "", []
+    said = ""
+    said_params: list[Any] = []
     if auto_labels:
         said, said_params = _said_by_model(auto_labels, origin, here, chosen)
         change = _LABELED
