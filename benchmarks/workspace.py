@@ -1,6 +1,6 @@
 """How fast the labeling page is, in a real Chromium against a real server, and what a correction costs a person.
 
-python benchmarks/workspace.py [--boxes 20,100,500,2000] [--json OUT]
+python benchmarks/workspace.py [--boxes 20,100,500,2000] [--json OUT] [--traces FOLDER]
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+from benchmarks.chromium_trace import most_laid_out, spent, traced  # noqa: E402
+
 SIZE = (5472, 3648)
-IMAGES = 4
+IMAGES = 7
 MOVES = 150
-TRACED = ["devtools.timeline", "disabled-by-default-devtools.timeline", "cc", "toplevel", "blink", "v8", "disabled-by-default-devtools.screenshot"]
 
 # Submit to next ready: from the key press until a frame shows the next task with its image and boxes.
 READY = """() => new Promise(resolve => {
@@ -104,10 +104,10 @@ def answers(url: str) -> bool:
 class Window:
     """A logged-in Chromium on one labeling page, counting keys and pointer actions."""
 
-    def __init__(self, browser: Any, url: str, path: str, cookie: str) -> None:
+    def __init__(self, name: str, browser: Any, url: str, path: str, cookie: str) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 800})
         self.context.add_cookies([{"name": "sessionid", "value": cookie, "url": url}])
-        self.browser = browser
+        self.name, self.browser = name, browser
         self.page = self.context.new_page()
         self.cdp = self.context.new_cdp_session(self.page)
         self.cdp.send("Performance.enable")
@@ -161,64 +161,69 @@ class Window:
         return {one["name"]: one["value"] for one in self.cdp.send("Performance.getMetrics")["metrics"]}
 
 
-def measure(window: Window, boxes: int) -> dict[str, float]:
-    """Pointer moves over, with and between the boxes of one task, then submits to the next."""
+def moves(window: Window) -> None:
+    """Over the boxes, with one in the hand, and drawing a new one."""
+    mouse, keyboard = window.page.mouse, window.page.keyboard
+    for kind in ("hover", "drag", "draw"):
+        if kind == "draw":
+            keyboard.press("n")
+        mouse.move(640, 400)
+        if kind != "hover":
+            mouse.down()
+        for step in range(MOVES // 3):
+            mouse.move(420 + 9 * step, 220 + (37 * step) % 300)
+        if kind != "hover":
+            mouse.up()
+        keyboard.press("v")
+
+
+def measure(window: Window, boxes: int, traces: Path | None) -> dict[str, float]:
+    """Pointer moves on one task, then submits to the next ones."""
     page = window.page
     page.locator("#stage").focus()
     window.until("document.getElementById('stage').editor.image.naturalWidth > 4000")
+    moves(window)  # once for nothing: scripts are compiled as they run
     before = window.metrics()
     page.evaluate(WATCH)
-    for kind in ("hover", "drag", "draw"):
-        if kind == "draw":
-            page.keyboard.press("n")
-        page.mouse.move(640, 400)
-        if kind != "hover":
-            page.mouse.down()
-        for step in range(MOVES // 3):
-            page.mouse.move(420 + 9 * step, 220 + (37 * step) % 300)
-        if kind != "hover":
-            page.mouse.up()
-        page.keyboard.press("v")
+    moves(window)
     found = page.evaluate(COLLECT)
     after = window.metrics()
+    events = traced(window.browser, page, lambda: moves(window), traces and traces / f"moves-{boxes}.json")
     return {
         "boxes": boxes,
         "move_script_p50_ms": statistics.median(found["script"]),
         "move_script_p95_ms": percentile(found["script"], 0.95),
         "move_layout_ms": 1000 * (after["LayoutDuration"] - before["LayoutDuration"]) / len(found["script"]),
+        "most_objects_laid_out": most_laid_out(events),
         "frame_p50_ms": statistics.median(found["frames"]),
         "frame_p95_ms": percentile(found["frames"], 0.95),
-        **submits(window),
+        **submits(window, traces and traces / f"submit-{boxes}.json"),
     }
 
 
-def submits(window: Window) -> dict[str, float]:
-    times = []
-    for _ in range(IMAGES - 1):
+def submits(window: Window, trace: Path | None) -> dict[str, float]:
+    """The last submit is traced where that is asked for, and counts in no figure then."""
+    times: list[float] = []
+    for turn in range(IMAGES - 1):
         window.until(
             "(flow => flow.tasks.slice(1, 3).every(task => flow.images.full(task).image))"
             "(document.getElementById('stage').flow)"
         )
         window.page.keyboard.press("Shift+A")
         window.until("!document.getElementById('stage').flow.sync.waiting.length")
-        window.page.evaluate(f"() => {{ window.ready = ({READY})(); }}")
-        window.page.keyboard.press("Enter")
-        answer = window.page.evaluate("() => window.ready")
-        assert answer["complete"] and answer["boxes"], answer
-        times.append(answer["ms"])
+        if trace and turn == IMAGES - 2:
+            print(window.name, spent(traced(window.browser, window.page, lambda: submit(window), trace)))
+        else:
+            times.append(submit(window))
     return {"submit_to_ready_p50_ms": statistics.median(times), "submit_to_ready_max_ms": max(times)}
 
 
-def traced(window: Window, work: Callable[[], Any], file: Path) -> dict[str, float]:
-    """Milliseconds by kind of work while `work` runs, from Chromium's own tracing; the trace opens in DevTools."""
-    window.browser.start_tracing(page=window.page, path=file, categories=TRACED)
-    work()
-    window.browser.stop_tracing()
-    spent: Counter[str] = Counter()
-    for event in json.loads(file.read_text())["traceEvents"]:
-        if event.get("ph") == "X":
-            spent[event["name"]] += event["dur"] / 1000
-    return dict(spent.most_common(30))
+def submit(window: Window) -> float:
+    window.page.evaluate(f"() => {{ window.ready = ({READY})(); }}")
+    window.page.keyboard.press("Enter")
+    answer = window.page.evaluate("() => window.ready")
+    assert answer["complete"] and answer["boxes"], answer
+    return float(answer["ms"])
 
 
 def page_bytes(window: Window) -> dict[str, int]:
@@ -286,7 +291,7 @@ def matches(labels: Sequence[dict[str, Any]]) -> bool:
     return near and all(label["category"] == 0 and label["source"] == "human" for label in labels)
 
 
-def inside(counts: Sequence[int]) -> dict[str, Any]:
+def inside(counts: Sequence[int], traces: Path | None) -> dict[str, Any]:
     """Runs in the sandbox's environment."""
     import django
 
@@ -299,7 +304,7 @@ def inside(counts: Sequence[int]) -> dict[str, Any]:
         port = probe.getsockname()[1]
     desks, cookie = prepare(counts)
     with served(port) as url:
-        return browse(url, desks, cookie, counts)
+        return browse(url, desks, cookie, counts, traces)
 
 
 def prepare(counts: Sequence[int]) -> tuple[dict[str, str], str]:
@@ -323,7 +328,7 @@ def prepare(counts: Sequence[int]) -> tuple[dict[str, str], str]:
     return paths, client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-def browse(url: str, paths: dict[str, str], cookie: str, counts: Sequence[int]) -> dict[str, Any]:
+def browse(url: str, paths: dict[str, str], cookie: str, counts: Sequence[int], traces: Path | None) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -331,8 +336,8 @@ def browse(url: str, paths: dict[str, str], cookie: str, counts: Sequence[int]) 
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
-        windows = {name: Window(browser, url, path, cookie) for name, path in paths.items()}
-        rows = [measure(windows[str(count)], count) for count in counts]
+        windows = {name: Window(name, browser, url, path, cookie) for name, path in paths.items()}
+        rows = [measure(windows[str(count)], count, traces) for count in counts]
         typical = windows["0"]
         result = {
             "rows": rows, "bytes": page_bytes(typical),
@@ -365,6 +370,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boxes", default="20,100,500,2000")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--traces", type=Path, help="a folder for Chromium's traces of moves and submits")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.inside:
@@ -373,7 +379,9 @@ def main() -> None:
         arguments = [*sys.argv, "--inside"]
         with Sandbox("bench", [], keep=False, more={"DJANGO_ALLOW_ASYNC_UNSAFE": "true"}) as sandbox:
             sys.exit(subprocess.run([sys.executable, *arguments], env=sandbox.environment, check=False).returncode)
-    result = inside([int(count) for count in options.boxes.split(",")])
+    if options.traces:
+        options.traces.mkdir(parents=True, exist_ok=True)
+    result = inside([int(count) for count in options.boxes.split(",")], options.traces)
     print(table(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2))

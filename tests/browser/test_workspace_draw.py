@@ -68,6 +68,17 @@ def test_d3_a_crosshair_follows_in_draw_mode_and_t_toggles_it(work):
     assert "off" in crosshair.get_attribute("class")
 
 
+def test_d3_its_width_color_and_opacity_are_settings(work):
+    work.page.get_by_text("View", exact=True).click()
+    work.page.locator("[data-pref=crossWidth]").fill("3")
+    work.page.locator("[data-pref=crossColor]").fill("#ff8800")
+    work.page.locator("[data-pref=crossOpacity]").fill("50")
+    style = work.page.locator(".crosshair line").last.evaluate(
+        "line => { const s = getComputedStyle(line); return [s.strokeWidth, s.stroke, s.strokeOpacity]; }"
+    )
+    assert style == ["3px", "rgb(255, 136, 0)", "0.5"]
+
+
 def test_d4_boxes_are_no_targets_while_drawing_and_alt_selects(work):
     work.draw(100, 100, 200, 200)
     work.keys("n")
@@ -108,7 +119,16 @@ def test_d6_ctrl_snaps_to_edges_and_shift_keeps_a_square(work):
     work.drag((223, 98), (320, 180), "Control")
     x, y, _, _ = work.boxes()[1]
     assert close_to((x, y), (work.boxes()[0][0] + work.boxes()[0][2], 100), 0.8)
-    work.drag((400, 300), (637, 420), "Control")
+    work.move(400, 300)
+    work.page.keyboard.down("Control")
+    work.page.mouse.down()
+    work.move(637, 420)
+    guide = work.page.locator(".guides line").last
+    assert guide.get_attribute("class") != "off"
+    assert abs(float(guide.get_attribute("x1")) + work.stage.bounding_box()["x"] - work.at(640, 0)[0]) < 1
+    work.page.mouse.up()
+    work.page.keyboard.up("Control")
+    assert guide.get_attribute("class") == "off"
     x, _, w, _ = work.boxes()[2]
     assert x + w == 640
     work.drag((100, 300), (180, 330), "Shift")
@@ -148,6 +168,26 @@ def test_v1_the_wheel_zooms_at_the_pointer_between_one_and_a_thousand_percent(wo
     assert bottom <= frame["y"] + frame["height"]
     work.keys("+")
     assert work.scale() > (right - left) / 640
+
+
+def test_v1_ctrl_and_the_wheel_zoom_as_a_pinch_does(work):
+    before = work.scale()
+    work.move(200, 150)
+    work.page.keyboard.down("Control")
+    work.page.mouse.wheel(0, -50)
+    work.page.keyboard.up("Control")
+    assert work.scale() == pytest.approx(before * 2.718281828**0.5)
+
+
+def test_v1_pixels_are_sharp_above_two_hundred_percent_where_that_is_wanted(work):
+    rendering = "getComputedStyle(document.querySelector('#stage > img')).imageRendering"
+    work.keys("y")
+    work.zoom(1.5)
+    assert work.page.evaluate(rendering) == "auto"
+    work.zoom(3)
+    assert work.page.evaluate(rendering) == "pixelated"
+    work.keys("y")
+    assert work.page.evaluate(rendering) == "auto"
 
 
 def test_v1_space_pans_while_a_box_is_being_drawn(work):

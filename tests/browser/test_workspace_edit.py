@@ -195,6 +195,14 @@ def test_e8_an_almost_equal_box_of_the_same_class_is_pointed_out(work):
     expect(work.page.locator("#hint")).to_have_text("Another car box lies almost exactly here")
 
 
+def test_e8_so_is_one_that_was_moved_or_repeated_there(work):
+    work.draw(100, 100, 200, 150)
+    work.draw(320, 100, 200, 150)
+    hint = work.page.locator("#hint")
+    work.drag((420, 170), (201, 170))
+    expect(hint).to_have_text("Another car box lies almost exactly here")
+
+
 def test_exact_fields_and_the_list_edit_a_box(work, desk, labeler):
     work.draw(*START)
     work.draw(20, 20, 50, 50)
@@ -208,6 +216,34 @@ def test_exact_fields_and_the_list_edit_a_box(work, desk, labeler):
     work.page.locator("[data-field=x]").press("Enter")
     expect(work.page.locator("[data-field=x]")).to_have_value("540")
     work.saving_done()
+
+
+def test_c1_the_key_stands_on_the_row_and_in_its_title_and_follows_a_change(work):
+    row = work.page.locator("[data-class='1']")
+    expect(row.locator("kbd")).to_have_text("2")
+    expect(row).to_have_attribute("title", "person (2)")
+    work.keys("?")
+    sheet = work.page.locator("#dialog-keys")
+    sheet.get_by_role("searchbox").fill("class person")
+    sheet.locator("tbody button").click()
+    work.keys("Alt+p")
+    expect(row.locator("kbd")).to_have_text("Alt+P")
+    expect(row).to_have_attribute("title", "person (Alt+P)")
+
+
+def test_c3_tag_size_fill_and_opacity_are_settings(work):
+    work.draw(*START)
+    work.keys("Escape")
+    work.page.get_by_text("View", exact=True).click()
+    work.page.locator("[data-pref=tagSize]").fill("18")
+    expect(work.page.locator(".name-tag text")).to_have_attribute("font-size", "18")
+    work.page.locator("[data-pref=tagSize]").fill("0")
+    expect(work.page.locator(".name-tag")).to_have_count(0)
+    work.page.locator("[data-pref=fill]").fill("15")
+    work.page.locator("[data-pref=boxOpacity]").fill("40")
+    halo = work.page.locator(".world .halo").first
+    assert halo.evaluate("path => getComputedStyle(path).fillOpacity") == "0.15"
+    assert work.page.locator("svg.base").evaluate("base => getComputedStyle(base).opacity") == "0.4"
 
 
 class TestManyClasses:

@@ -66,6 +66,18 @@ def test_f1_tab_goes_through_the_boxes_and_then_leaves_the_canvas(work):
     expect(work.page.locator("#live")).to_contain_text("Box 3 of 3, car, 80 by 80 pixels")
 
 
+def test_f1_going_to_a_box_can_zoom_to_it(work):
+    work.draw(40, 100, 60, 60)
+    work.keys("Escape")
+    fitted = work.scale()
+    work.keys("Tab", "Escape")
+    assert work.scale() == fitted
+    work.keys("j", "Tab")
+    assert work.scale() == 4
+    frame = work.stage.bounding_box()
+    assert close_to(work.at(70, 130), (frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2))
+
+
 def test_f1_f2_submit_goes_on_and_z_takes_it_back_with_its_undo_steps(work, desk):
     work.draw(50, 60, 100, 90)
     work.keys("Enter")
@@ -148,6 +160,7 @@ def test_f4_only_active_seconds_count(work, page):
         work.keys("Escape")
     assert abs(page.evaluate(f"{clock}.seconds") - 30) <= 1
     page.clock.run_for(300_000)
+    expect(page.locator(".clock")).to_have_attribute("title", "Paused: a minute without a sign of work counts nothing")
     work.keys("Escape")
     assert abs(page.evaluate(f"{clock}.seconds") - 30) <= 1
 
@@ -224,6 +237,23 @@ def test_v4_a_small_image_comes_first_and_the_whole_one_takes_its_place(page, li
     work.until(lambda: page.evaluate(natural) == 640)
     assert close_to(work.boxes()[0], (300, 200, 60, 40))
     work.saving_done()
+    work.leave()
+
+
+def test_v4_a_small_image_lies_below_a_large_one(page, live_url, logged_in, labeler, transactional_db, organization):
+    desk = make_desk(organization, [Picture("a.jpg"), Picture("large.jpg", (2600, 1700))])
+    logged_in(labeler)
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    preview = "(flow => Boolean(flow.images.full(flow.tasks[1]).preview))(document.querySelector('#stage').flow)"
+    work.until(lambda: page.evaluate(preview))
+    work.keys("o")
+    work.ready("large.jpg")
+    work.zoom(0.7)
+    places = page.evaluate(
+        "[...document.querySelectorAll('#stage > img')].map(i => [i.naturalWidth, i.getBoundingClientRect().toJSON()])"
+    )
+    assert [width for width, _ in places] == [320, 2600]
+    assert places[0][1] == places[1][1]
     work.leave()
 
 

@@ -93,6 +93,26 @@ def test_p2_the_slider_hides_counts_and_is_remembered(work):
     expect(undecided(work)).to_have_text("1 shown, 2 hidden")
 
 
+def test_p2_a_class_can_have_a_slider_of_its_own(work):
+    slider, of = work.page.locator("[data-pref=slider]"), work.page.get_by_label("Classes that the slider is for")
+    of.select_option("bicycle")
+    slider.fill("70")
+    expect(of.locator("option").last).to_have_text("bicycle (70 %)")
+    expect(undecided(work)).to_have_text("2 shown, 1 hidden")
+    assert not work.look("p3")
+    of.select_option("all classes")
+    expect(slider).to_have_value("0")
+    with work.page.expect_response(lambda response: response.url.endswith("/prefs/")):
+        of.select_option("car")
+        slider.fill("95")
+    work.page.reload()
+    work.ready("a.jpg")
+    expect(undecided(work)).to_have_text("1 shown, 2 hidden")
+    slider.fill("20")
+    expect(undecided(work)).to_have_text("3 shown, 0 hidden")
+    expect(of.locator("option").last).to_have_text("bicycle")
+
+
 def test_p3_accept_all_shown_reject_and_reject_all(work):
     work.page.locator("[data-pref=slider]").fill("50")
     work.stage.focus()

@@ -125,9 +125,9 @@ def test_s1_an_ended_session_asks_to_log_in_in_place(work, desk, labeler, consol
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
 
 
-def log_in_again(work, password="correct horse battery"):
+def log_in_again(work):
     dialog = work.page.locator("#dialog-login")
-    dialog.get_by_label("Password").fill(password)
+    dialog.get_by_label("Password").fill("correct horse battery")
     dialog.get_by_role("button", name="Log in", exact=True).click()
 
 

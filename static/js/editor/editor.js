@@ -9,6 +9,7 @@ import { View } from "./view.js";
 import { Viewport } from "./viewport.js";
 
 const DUPLICATE_IOU = 0.9;
+const FEW = 50;
 
 export class Editor {
   constructor({ stage, classes, prefs, say, signal }) {
@@ -113,11 +114,12 @@ export class Editor {
   }
 
   applyPrefs() {
-    const { brightness, contrast, saturation, invert, fill, crossWidth, crossOpacity, crossColor } = this.prefs;
+    const { brightness, contrast, saturation, invert, fill, boxOpacity, crossWidth, crossOpacity, crossColor } = this.prefs;
     const plain = brightness === 100 && contrast === 100 && saturation === 100 && !invert;
     const filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
     for (const one of this.pictures()) one.style.filter = filter;
     this.stage.style.setProperty("--fill", fill / 100);
+    this.base.style.opacity = boxOpacity / 100;
     this.stage.style.setProperty("--cross-color", crossColor);
     this.stage.style.setProperty("--cross-width", crossWidth);
     this.stage.style.setProperty("--cross-opacity", crossOpacity / 100);
@@ -126,7 +128,7 @@ export class Editor {
   setPref(name, value) {
     this.prefs[name] = value;
     this.applyPrefs();
-    if (["slider", "ghosts", "tagSize"].includes(name)) this.refresh();
+    if (["slider", "classSliders", "ghosts", "tagSize"].includes(name)) this.refresh();
     if (name === "pixelated") this.moved();
     this.tell({ pref: name });
   }
@@ -148,11 +150,27 @@ export class Editor {
 
   isShown(box) {
     if (this.hideAll || this.store.flag(box.id).hidden || (this.focus && !this.focus.has(box.id))) return false;
-    return !box.pending || (box.confidence ?? 1) >= this.prefs.slider;
+    return !box.pending || this.isSure(box);
+  }
+
+  // At or above the slider of its class, or the one for all.
+  isSure({ confidence = 1, category }) {
+    return confidence >= this.sliderOf(category);
+  }
+
+  sliderOf(category) {
+    return this.prefs.classSliders[category] ?? this.prefs.slider;
+  }
+
+  // category null: the slider of all classes, which takes back what was set for one.
+  setSlider(value, category = null) {
+    if (category !== null) return this.setPref("classSliders", { ...this.prefs.classSliders, [category]: value });
+    this.prefs.classSliders = {};
+    return this.setPref("slider", value);
   }
 
   isGhost(box) {
-    return box.pending && this.prefs.ghosts && !this.hideAll && (box.confidence ?? 1) < this.prefs.slider;
+    return box.pending && this.prefs.ghosts && !this.hideAll && !this.isSure(box);
   }
 
   targets() {
@@ -169,7 +187,17 @@ export class Editor {
   }
 
   commit(changes, merge = null) {
-    if (!this.readonly) this.history.commit(changes, merge);
+    if (this.readonly) return;
+    this.history.commit(changes, merge);
+    if (changes.length <= FEW) this.pointOutTwin(changes.map(({ after }) => after));
+  }
+
+  // Two boxes of one class in one place are hardly ever meant.
+  pointOutTwin(boxes) {
+    const all = this.store.all();
+    const twin = boxes.find((box) => box && all.some((other) =>
+      other.id !== box.id && other.category === box.category && iou(other, box) > DUPLICATE_IOU));
+    if (twin) this.hint(`Another ${this.classOf(twin).name} box lies almost exactly here`);
   }
 
   sketch(rect) {
@@ -179,10 +207,8 @@ export class Editor {
   add(rect) {
     if (this.readonly) return;
     const box = this.store.draft(rect, this.current);
-    const twin = this.store.all().find((other) => other.category === box.category && iou(other, box) > DUPLICATE_IOU);
     this.commit([{ id: box.id, before: null, after: box }]);
     this.store.select([box.id]);
-    if (twin) this.hint(`Another ${this.classOf(box).name} box lies almost exactly here`);
   }
 
   addAll(boxes) {

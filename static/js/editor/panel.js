@@ -51,12 +51,11 @@ export class Panel {
       button.classList.add(one.paint);
       row.querySelector(".swatch").classList.toggle("repeat", one.repeat);
       button.dataset.class = one.id;
-      button.title = one.description || one.path;
       row.querySelector(".name").textContent = one.name;
-      row.querySelector("kbd").textContent = n < 20 ? this.keymap.keysOf(`class-${n + 1}`)[0] || "" : "";
       button.addEventListener("click", () => this.choose(one.id));
-      return { one, row, button, count: row.querySelector(".count") };
+      return { one, row, button, action: n < 20 ? `class-${n + 1}` : null, count: row.querySelector(".count") };
     });
+    this.labelKeys();
     this.find(".class-list").append(...this.classRows.map(({ row }) => row));
     filter.addEventListener("input", () => this.filter(filter.value));
     filter.addEventListener("focus", () => this.filter(filter.value));
@@ -64,6 +63,14 @@ export class Panel {
       if (event.key === "Enter") this.chooseFirst(filter);
       if (event.key === "Escape" || event.key === "Enter") this.leaveFilter(filter);
     });
+  }
+
+  labelKeys() {
+    for (const { one, row, button, action } of this.classRows) {
+      const key = action ? this.keymap.keysOf(action).join(" or ") : "";
+      row.querySelector("kbd").textContent = key;
+      button.title = [one.path, key && ` (${key})`, one.description && `: ${one.description}`].filter(Boolean).join("");
+    }
   }
 
   choose(id) {
@@ -213,18 +220,37 @@ export class Panel {
 
   bindPrefs() {
     this.prefInputs = [...this.root.querySelectorAll("[data-pref]")];
+    this.ofClass = this.find("[data-slider-class]");
+    this.ofClass.append(...this.editor.classes.map(({ id, name }) => new Option(name, id)));
+    this.ofClass.addEventListener("change", () => this.hear({ pref: "slider" }));
     for (const input of this.prefInputs) {
       const name = input.dataset.pref;
       input.addEventListener("input", () => {
         const number = () => Number(input.value) / Number(input.dataset.scale || 1);
-        this.editor.setPref(name, input.type === "checkbox" ? input.checked : input.type === "color" ? input.value : number());
+        if (name === "slider") this.editor.setSlider(number(), this.sliderClass());
+        else this.editor.setPref(name, input.type === "checkbox" ? input.checked : input.type === "color" ? input.value : number());
       });
     }
   }
 
+  sliderClass() {
+    return this.ofClass.value === "" ? null : Number(this.ofClass.value);
+  }
+
+  drawSliders() {
+    const { classSliders } = this.editor.prefs;
+    for (const option of this.ofClass.options) {
+      const own = option.value === "" ? undefined : classSliders[option.value];
+      const name = option.value === "" ? "all classes" : this.editor.byId.get(Number(option.value)).name;
+      option.textContent = own === undefined ? name : `${name} (${Math.round(own * 100)} %)`;
+    }
+  }
+
   drawPrefs() {
+    this.drawSliders();
     for (const input of this.prefInputs) {
-      const value = this.editor.prefs[input.dataset.pref];
+      const { pref } = input.dataset;
+      const value = pref === "slider" ? this.editor.sliderOf(this.sliderClass()) : this.editor.prefs[pref];
       if (input.type === "checkbox") input.checked = value;
       else if (input.type === "color") input.value = value;
       else input.value = Math.round(value * Number(input.dataset.scale || 1));

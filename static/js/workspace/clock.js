@@ -21,9 +21,12 @@ export class Clock {
     this.last = now;
   }
 
+  get idle() {
+    return this.now() - this.last > IDLE_MS;
+  }
+
   get seconds() {
-    const open = this.now() - this.last;
-    return Math.round((this.active + (open <= IDLE_MS ? open : 0)) / 100) / 10;
+    return Math.round((this.active + (this.idle ? 0 : this.now() - this.last)) / 100) / 10;
   }
 
   get text() {

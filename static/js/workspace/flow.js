@@ -161,7 +161,7 @@ export class Flow {
     const { editor } = this;
     const undecided = editor.undecided();
     if (!undecided.length) return true;
-    const sure = undecided.filter((box) => (box.confidence ?? 1) >= editor.prefs.slider);
+    const sure = undecided.filter((box) => editor.isSure(box));
     const below = undecided.length - sure.length;
     let rule = this.data.undecided;
     if (rule === "ask") {

@@ -15,7 +15,7 @@ import { Page } from "./page.js";
 import { Sync } from "./sync.js";
 
 const DEFAULTS = {
-  crosshair: true, crossColor: "#ffffff", crossWidth: 1, crossOpacity: 90, tagSize: 12, fill: 8, slider: 0, ghosts: false, keepView: false, zoomBoxes: false,
+  crosshair: true, crossColor: "#ffffff", crossWidth: 1, crossOpacity: 90, tagSize: 12, fill: 8, boxOpacity: 100, slider: 0, ghosts: false, keepView: false, zoomBoxes: false,
   pixelated: false, brightness: 100, contrast: 100, saturation: 100, invert: false,
 };
 const LOOKS = ["brightness", "contrast", "saturation", "invert"];
@@ -26,9 +26,9 @@ const closing = new AbortController();
 const { signal } = closing;
 const page = new Page(document);
 const stage = document.getElementById("stage");
-const { keys = {}, sliders = {}, ...looks } = data.prefs;
+const { keys = {}, sliders = {}, classSliders = {}, ...looks } = data.prefs;
 speakFor(data.user.id);
-const prefs = { ...DEFAULTS, ...looks, slider: sliders[data.project] ?? data.slider };
+const prefs = { ...DEFAULTS, ...looks, slider: sliders[data.project] ?? data.slider, classSliders: classSliders[data.project] ?? {} };
 
 const editor = new Editor({ stage, classes: data.classes, prefs, say: (text, visible) => page.say(text, visible), signal });
 const clock = new Clock(signal);
@@ -71,9 +71,10 @@ else work.nothing = ["No objects on this image", "Work", ["O"], () => { flow.sub
 const actions = canvasActions(data.classes);
 for (const [name, [label, group, defaults, run, kind = "press"]] of Object.entries(work)) actions[name] = { label, group, keys: defaults, run, kind };
 const keymap = new Keymap(actions, keys);
-new Panel(editor, document.getElementById("panel"), keymap);
+const panel = new Panel(editor, document.getElementById("panel"), keymap);
 const sheet = new Sheet(keymap, () => {
   label();
+  panel.labelKeys();
   savePrefs();
 });
 
@@ -82,8 +83,9 @@ let prefsTimer = 0;
 function savePrefs() {
   clearTimeout(prefsTimer);
   prefsTimer = setTimeout(() => {
-    const { slider, ...rest } = editor.prefs;
-    call(data.urls.prefs, { prefs: { ...rest, keys: keymap.own, sliders: { ...sliders, [data.project]: slider } } })
+    const { slider, classSliders: ofClasses, ...rest } = editor.prefs;
+    const ofProject = { sliders: { ...sliders, [data.project]: slider }, classSliders: { ...classSliders, [data.project]: ofClasses } };
+    call(data.urls.prefs, { prefs: { ...rest, ...ofProject, keys: keymap.own } })
       .catch((error) => page.hint(`Your settings were not remembered: ${error.message || "log in first"}`));
   }, SAVE_PREFS_MS);
 }
@@ -140,7 +142,7 @@ editor.on((news) => {
   for (const button of document.querySelectorAll("[data-tool-button]")) button.setAttribute("aria-pressed", button.dataset.toolButton === editor.tool);
   for (const button of document.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", Boolean(editor.prefs[button.dataset.toggle]));
 });
-setInterval(() => { page.find("#clock").textContent = clock.text; }, 1000);
+setInterval(() => page.showClock(clock), 1000);
 addEventListener("visibilitychange", () => (document.hidden ? sync.replay() : flow.wake()), { signal });
 addEventListener("online", () => flow.wake(), { signal });
 addEventListener("beforeunload", (event) => { if (sync.failures && sync.waiting.length) event.preventDefault(); });

@@ -75,6 +75,13 @@ export class Page {
     this.say(`${task.name}, ${task.labels.length} boxes`);
   }
 
+  showClock({ text, idle }) {
+    const element = this.find("#clock");
+    element.textContent = text;
+    element.parentElement.classList.toggle("paused", idle);
+    element.parentElement.title = idle ? "Paused: a minute without a sign of work counts nothing" : "Active time on this image";
+  }
+
   countComments(task) {
     this.find("#comment-count").textContent = task.comments || "";
   }
