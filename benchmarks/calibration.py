@@ -10,6 +10,7 @@ does the interval of the audits, which are labeled blind, still hold the truth a
 
 import argparse
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -53,8 +54,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--anchored", type=int, default=0, metavar="N", help="anchored runs on N generated images too")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what the models said there, and ask them once")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
+
+
+def kept_world(options: argparse.Namespace, seed: int) -> World:
+    if options.keep is None:
+        return make_world(options, seed)
+    path = options.keep / f"{options.preset}-{options.images_used}-{seed}.pickle"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        world = make_world(options, seed)
+        path.write_bytes(pickle.dumps((world.raws, world.truths)))
+    return World(*pickle.loads(path.read_bytes()))  # noqa: S301
 
 
 def make_world(options: argparse.Namespace, seed: int) -> World:
@@ -158,7 +171,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     covered = []
     for seed in range(options.seeds):
-        world = make_world(options, seed)
+        world = kept_world(options, seed)
         rows += [judge(world, size, draw) for size in options.held_out for draw in range(DRAWS)]
         covered.append(coverage(world, np.random.default_rng(seed)))
     summary(rows)
