@@ -361,6 +361,7 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "api:import_items_file": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset, {"storage_method": "Web"}, is_upload=True),
     "api:import_bucket": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset, {"storage_method": "Web"}),
     "api:import_archive": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset, is_upload=True),
+    "api:import_folder": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset, {"root": "/nowhere"}),
     "api:begin_uploads": Api({"POST": Can.MANAGE_WAREHOUSE}, a_dataset),
     "api:list_imports": Api({"GET": Can.SEE_WAREHOUSE}),
     "api:get_import": Api({"GET": Can.SEE_WAREHOUSE}, an_import),

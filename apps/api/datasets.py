@@ -18,7 +18,7 @@ from apps.accounts.access import Can
 from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS, Error, Refused
-from apps.api.inputs import In, Text, binary, example
+from apps.api.inputs import In, binary, example, storable
 from apps.api.paging import CursorQuery, Page, page
 from apps.warehouse import removing, services, storages
 from apps.warehouse.models import Datapoint, Dataset
@@ -110,7 +110,7 @@ def upload_datapoint(
     slug: Path[str],
     dataset_id: int,
     file: File[UploadedFile],
-    name: Form[Text] = "",
+    name: Form[str] = "",
     import_id: Form[int | None] = None,
 ) -> Status[dict[str, Any]]:
     """Upload one image. Its name is unique in the dataset; by default it is the file's.
@@ -123,7 +123,7 @@ def upload_datapoint(
     picture: Any = file
     try:
         added = services.add_upload(
-            dataset=dataset, file=picture, name=name or file.name or "", import_row=series or None
+            dataset=dataset, file=picture, name=storable(name or file.name or ""), import_row=series or None
         )
     except services.UploadError as error:
         raise Refused(error.status, str(error)) from error

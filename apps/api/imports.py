@@ -1,4 +1,4 @@
-"""Imports: an items list, a bucket, an archive, a series of uploads; their progress is a run, their errors a list."""
+"""Imports: a list, a bucket, a folder, an archive, a series of uploads; progress is a run, errors are a list."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from apps.accounts.access import Can
 from apps.api.auth import caller, enter
 from apps.api.datasets import dataset_of
 from apps.api.errors import REFUSALS
-from apps.api.inputs import In, Text, cleaned, example
+from apps.api.inputs import In, cleaned, example, storable
 from apps.api.paging import CursorQuery, Page, page
 from apps.api.runs import RunOut
 from apps.warehouse import imports, services
-from apps.warehouse.forms import BucketForm, ItemsListForm
+from apps.warehouse.forms import BucketForm, FolderForm, ItemsListForm, ZipForm
 from apps.warehouse.models import Import
 
 router = Router()
@@ -48,6 +48,13 @@ class BucketIn(In):
     storage_method: str
     prefix: str = Field("", description="Only keys that begin so.")
     pattern: str = Field("", description="Such as `*/front/*.jpg`; empty for every picture.")
+
+
+class FolderIn(In):
+    model_config = example(root="/data/images", folder="2026")
+
+    root: str = Field(description="One of the folders that the server's operator has opened (IMPORT_FOLDERS).")
+    folder: str = Field("", description="Within it; empty for all.")
 
 
 class ImportOut(Schema):
@@ -83,8 +90,8 @@ def import_items_file(
     slug: Path[str],
     dataset_id: Path[int],
     file: File[UploadedFile],
-    storage_method: Form[Text],
-    labelset: Form[Text] = "",
+    storage_method: Form[str],
+    labelset: Form[str] = "",
 ) -> Status[Import]:
     """The same from a JSON file, which is read as a stream: a million items and more."""
     content: Any = file
@@ -101,14 +108,34 @@ def import_bucket(request: HttpRequest, slug: Path[str], dataset_id: Path[int], 
     return Status(202, imports.start_prefix(dataset=dataset, by=caller(request), **cleaned(form)))
 
 
+@ways.post("/folder", response={202: ImportOut, **REFUSALS})
+def import_folder(request: HttpRequest, slug: Path[str], dataset_id: Path[int], payload: FolderIn) -> Status[Import]:
+    """Copy the pictures of a folder of the server's machine, of those its operator has opened."""
+    organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
+    dataset = dataset_of(organization, dataset_id)
+    wanted = cleaned(FolderForm(payload.dict(), organization=organization))
+    return Status(202, imports.start_folder(dataset=dataset, by=caller(request), **wanted))
+
+
 @ways.post("/archive", response={202: ImportOut, **REFUSALS})
 def import_archive(
-    request: HttpRequest, slug: Path[str], dataset_id: Path[int], file: File[UploadedFile]
+    request: HttpRequest,
+    slug: Path[str],
+    dataset_id: Path[int],
+    file: File[UploadedFile],
+    labels: File[UploadedFile | None] = None,
+    labelset: Form[str] = "",
 ) -> Status[Import]:
-    """Import the pictures of a ZIP archive; names are paths within it."""
-    dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
-    content: Any = file
-    return Status(202, imports.start_zip(dataset=dataset, file=content, by=caller(request)))
+    """Import the pictures of a ZIP archive; names are paths within it.
+
+    With `labels`, a file of labels in a format that is exported too, the boxes go to the labelset of that name.
+    """
+    organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
+    dataset = dataset_of(organization, dataset_id)
+    given = {"labelset": _key(organization.labelsets, labelset) if labelset else None}
+    files: Any = {"file": file, "labels": labels}
+    wanted = cleaned(ZipForm(given, files, organization=organization))
+    return Status(202, imports.start_zip(dataset=dataset, by=caller(request), **wanted))
 
 
 @ways.post("/uploads", response={201: ImportOut, **REFUSALS})
@@ -176,4 +203,4 @@ def _items(request: HttpRequest, slug: str, dataset_id: int, storage: str, label
 
 def _key(rows: Any, name: str) -> int:
     """The key of what is called so; one that nothing has where nothing is, for the form to refuse."""
-    return int(rows.filter(name=name).values_list("pk", flat=True).first() or 0)
+    return int(rows.filter(name=storable(name)).values_list("pk", flat=True).first() or 0)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from django import forms
 from django.core.exceptions import ValidationError
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
@@ -40,14 +40,11 @@ def is_storable(value: Any) -> bool:
     return True
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """A field of a form, if the database can hold it."""
     if not is_storable(text):
-        raise ValueError("Must be valid Unicode without NUL characters.")
+        raise ValidationError("Texts must be valid Unicode without NUL characters.")
     return text
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-"""A field of a form."""
 
 
 def example(**values: Any) -> ConfigDict:

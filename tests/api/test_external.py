@@ -61,7 +61,8 @@ def test_a_cycle_is_read_predicted_and_closed(caller: Caller, door: str, loop: L
     run = caller.post(f"{door}/cycles", {}).json()
     info = caller.get(f"{door}/external").json()
     assert (info["cycle"], info["labeled"], info["unlabeled"], info["predicted"]) == (1, 20, 20, 0)
-    assert [each["name"] for each in info["taxonomy"]["categories"]] == ["red", "blue"]
+    (root,) = info["taxonomy"]["categories"]
+    assert [each["name"] for each in root["children"]] == ["red", "blue"]
     labeled = every(caller, f"{door}/external/cycles/1/labeled")
     assert len(labeled) == 20 and all(row["itemsPresigned"] for row in labeled)
     assert {tuple(label["category"][0]) for row in labeled for label in row["labels"]} <= {

@@ -9,19 +9,15 @@ import pytest
 import winnow
 from PIL import Image
 from winnow import cli
-from winnow.labelsets import Names, safe_name
+from winnow.names import Names, safe_name
 
-from apps.accounts import services
 from apps.taxonomies import services as taxonomies
 from apps.warehouse import services as warehouse
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
+from apps.warehouse.models import LabelsetEntry
+from tests.conftest import WorkerProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def secret(organization: Any, owner: Any) -> str:
-    return services.create_api_key(organization=organization, user=owner, name="sdk")[1]
 
 
 @pytest.fixture
@@ -53,7 +49,7 @@ def test_a_folder_is_uploaded_once_and_what_is_broken_is_named(acme: winnow.Orga
 
 
 def test_a_labelset_is_exported_with_its_images(
-    acme: winnow.Organization, organization: Any, folder: Path, tmp_path: Path
+    acme: winnow.Organization, organization: Any, folder: Path, tmp_path: Path, worker: WorkerProcess
 ) -> None:
     acme.create_dataset("cells").upload(folder, progress=False)
     acme.create_taxonomy("blood", ["RBC", "WBC"])
@@ -70,6 +66,44 @@ def test_a_labelset_is_exported_with_its_images(
         "sub_2.jpg",
     ]
     assert [entry["labels"][0]["category"] for entry in labelset] == [[["object", "WBC"]]] * 3
+    assert [round(x, 2) for x in labelset.to_pandas()["x"]] == [0.25] * 3
+
+
+def test_an_incremental_export_holds_what_changed_and_what_is_gone(
+    acme: winnow.Organization, organization: Any, folder: Path, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    acme.create_dataset("cells").upload(folder, progress=False)
+    acme.create_taxonomy("blood", ["RBC", "WBC"])
+    labelset = acme.create_labelset("final", "blood")
+    points = list(organization.datasets.get().datapoints.order_by("pk"))
+    upsert_entries(labelset.id, [EntryRow(point.pk, [], "human") for point in points])
+
+    def exported() -> dict[str, Any]:
+        file = labelset.export("coco", to=tmp_path / "out", incremental=True, progress=False)
+        return dict(json.loads(file.read_text()))
+
+    assert len(exported()["images"]) == 3
+    upsert_entries(labelset.id, [EntryRow(points[0].pk, [], "model", confidence=0.5)])
+    LabelsetEntry.objects.filter(datapoint=points[1]).delete()
+    changes = exported()
+    assert [each["file_name"] for each in changes["images"]] == [points[0].name]
+    assert [each["file_name"] for each in changes["deleted"]] == [points[1].name]
+    assert len(list((tmp_path / "out").glob("final*.json"))) == 2
+
+
+def test_a_filter_of_an_export_is_the_servers(
+    acme: winnow.Organization, organization: Any, folder: Path, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    acme.create_dataset("cells").upload(folder, progress=False)
+    acme.create_taxonomy("blood", ["RBC"])
+    labelset = acme.create_labelset("final", "blood")
+    points = organization.datasets.get().datapoints.order_by("pk")
+    rows = [EntryRow(point.pk, [], "model", confidence=place / 10) for place, point in enumerate(points)]
+    upsert_entries(labelset.id, rows)
+    file = labelset.export("redbrick", to=tmp_path, low=0.1, progress=False)
+    assert points[0].name not in file.read_text() and points[1].name in file.read_text()
+    with pytest.raises(winnow.Invalid, match="since"):
+        labelset.export("coco", to=tmp_path, since="yesterday", progress=False)
 
 
 def test_errors_carry_the_servers_words(acme: winnow.Organization, organization: Any) -> None:
@@ -105,9 +139,42 @@ def test_the_command_line_prints_json_and_tells_failures_by_its_exit_code(
     assert cli.main(["datasets"]) == cli.EXIT_UNAUTHORIZED
 
 
+@pytest.mark.parametrize("command", sorted(cli.TEACHES))
+def test_the_help_of_each_command_teaches(command: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    text, taught = cli.TEACHES[command]
+    said = capsys.readouterr().out
+    assert text in " ".join(said.split()) and taught in said
+
+
+def test_wrong_usage_is_told_by_the_exit_code(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["flush"])
+    assert ended.value.code == cli.EXIT_USAGE
+    assert "usage: winnow flush" in capsys.readouterr().err
+
+
+def test_login_remembers_the_server_in_a_file_of_ones_own(
+    live_server: Any, secret: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("WINNOW_PROFILES", str(tmp_path / "profiles.ini"))
+    for name in ("WINNOW_URL", "WINNOW_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
+    assert cli.main(["login", live_server.url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["organization"] == "acme"
+    assert (tmp_path / "profiles.ini").stat().st_mode & 0o077 == 0
+    assert cli.main(["projects", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
 def test_names_cannot_leave_their_folder_nor_collide() -> None:
     assert safe_name("../../etc/passwd") == "_.._etc_passwd"
     assert safe_name("CON.jpg") == "_CON.jpg"
     assert len(safe_name("x" * 400 + ".jpg")) == 150
+    assert len(safe_name("ü" * 400 + ".jpg").encode()) <= 150
+    assert safe_name("ends with dots...") == "ends_with_dots"
     names = Names()
     assert [names.take("a/b.jpg", "1"), names.take("A_B.jpg", "2")] == ["a_b.jpg", "2_A_B.jpg"]

@@ -10,7 +10,8 @@ from typing import Any, Callable
 
 from winnow import profiles
 from winnow.client import Client, Organization
-from winnow.errors import NotFound, ServerError, Unauthorized, WinnowError
+from winnow.errors import NotFound, Unauthorized, WinnowError
+from winnow.labelsets import FORMATS
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAUTHORIZED, EXIT_NOT_FOUND = 1, 2, 3, 4
 
@@ -26,6 +27,37 @@ EXAMPLES = """examples:
 exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 key not accepted, 4 not found
 """
 
+TEACHES = {
+    "login": (
+        "Remember a server and an API key; the key is asked for, or read from a pipe.",
+        "Make a key in the organization's settings, API keys. It is kept in a file that only you can read.\n"
+        "Several servers: winnow --profile work login https://winnow.work.example",
+    ),
+    "datasets": ("List the datasets.", "winnow datasets --json | jq -r '.[].name'"),
+    "import": (
+        "Upload the images of a folder; run again to go on after an interruption.",
+        "Names are paths within the folder. What is there already is skipped; exit code 1 when any image failed.",
+    ),
+    "projects": ("List the projects.", "winnow projects --json | jq -r '.[] | select(.status == \"ready\") | .name'"),
+    "send-batch": (
+        "Send the least sure images of a project to be labeled.",
+        "Some more are drawn at random beside them and labeled blind: they measure the model.",
+    ),
+    "train": (
+        "Train on what is labeled, predict the rest and reorder the queue.",
+        "Needs ten labeled images with a box. With --wait the exit code tells how it ended.",
+    ),
+    "flush": (
+        "Send human labels and sure predictions to the labelset.",
+        "With a threshold of 0.9, predictions from that confidence on go as they are; the others stay in the queue.",
+    ),
+    "export": (
+        "Write the labels of a labelset to this machine.",
+        "A download that broke off goes on when it is run again.\n"
+        "winnow export final --format yolo --split train --to data/train",
+    ),
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -35,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error, EXIT_UNAUTHORIZED)
     except NotFound as error:
         return _fail(error, EXIT_NOT_FOUND)
-    except (ServerError, WinnowError, OSError) as error:
+    except (WinnowError, OSError) as error:
         return _fail(error, EXIT_FAILED)
     _print(outcome, options.json)
-    return 1 if isinstance(outcome, dict) and outcome.get("failed") else 0
+    return EXIT_FAILED if isinstance(outcome, dict) and outcome.get("failed") else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,35 +84,49 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--organization", help="slug; by default the organization of the key")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, act: Callable[[argparse.Namespace], Any], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.add_argument("--json", action="store_true", help="print JSON")
+    def command(name: str, act: Callable[[argparse.Namespace], Any]) -> argparse.ArgumentParser:
+        text, taught = TEACHES[name]
+        sub = commands.add_parser(
+            name, help=text, description=text, epilog=taught, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        sub.add_argument("--json", action="store_true", help="print JSON, and no bar")
         sub.set_defaults(act=act)
         return sub
 
-    login = command("login", _login, "Remember a server and an API key; the key is asked for, or read from a pipe.")
-    login.add_argument("url")
-    command("datasets", _datasets, "List the datasets.")
-    upload = command("import", _import, "Upload the images of a folder; run again to go on after an interruption.")
-    upload.add_argument("folder")
-    upload.add_argument("--dataset", required=True, help="made if there is none of that name")
-    upload.add_argument("--threads", type=int, default=4)
-    command("projects", _projects, "List the projects.")
-    send = command("send-batch", _send_batch, "Send the least sure images of a project to be labeled.")
-    send.add_argument("project")
-    send.add_argument("size", type=int)
-    train = command("train", _train, "Train on what is labeled, predict the rest and reorder the queue.")
-    train.add_argument("project")
+    command("login", _login).add_argument("url", help="of the server, such as https://winnow.example")
+    command("datasets", _datasets)
+    _import_options(command("import", _import))
+    command("projects", _projects)
+    send = command("send-batch", _send_batch)
+    send.add_argument("project", help="its name")
+    send.add_argument("size", type=int, help="how many images")
+    train = command("train", _train)
+    train.add_argument("project", help="its name")
     train.add_argument("--wait", action="store_true", help="wait for the end, with a bar")
-    flush = command("flush", _flush, "Send human labels and sure predictions to the labelset.")
-    flush.add_argument("project")
+    train.add_argument("--again", action="store_true", help="although nothing was labeled since the last cycle")
+    flush = command("flush", _flush)
+    flush.add_argument("project", help="its name")
     flush.add_argument("--threshold", type=float, default=0.0, help="least confidence of a prediction, 0 to 1")
-    export = command("export", _export, "Write the labels of a labelset to this machine.")
-    export.add_argument("labelset")
-    export.add_argument("--format", default="coco", choices=["coco", "yolo", "voc", "csv", "redbrick"])
-    export.add_argument("--to", default=".", help="folder")
-    export.add_argument("--images", action="store_true", help="fetch the images as well")
+    _export_options(command("export", _export))
     return parser
+
+
+def _import_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("folder", help="with the images, in sub-folders too")
+    sub.add_argument("--dataset", required=True, help="its name; made if there is none")
+    sub.add_argument("--threads", type=int, default=4, help="uploads at a time")
+
+
+def _export_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("labelset", help="its name")
+    sub.add_argument("--format", default="coco", choices=FORMATS)
+    sub.add_argument("--to", default=".", help="folder, made if there is none")
+    sub.add_argument("--images", action="store_true", help="fetch the images as well")
+    sub.add_argument("--source", choices=["human", "model", "import"], help="only labels of this origin")
+    sub.add_argument("--low", type=float, help="least confidence, 0 to 1")
+    sub.add_argument("--high", type=float, help="greatest confidence, 0 to 1")
+    sub.add_argument("--split", choices=["train", "val", "test"], help="80 to 10 to 10, by a hash of the name")
+    sub.add_argument("--incremental", action="store_true", help="only what has changed since the last one into --to")
 
 
 def _organization(options: argparse.Namespace) -> Organization:
@@ -119,7 +165,7 @@ def _send_batch(options: argparse.Namespace) -> Any:
 
 def _train(options: argparse.Namespace) -> Any:
     learning = _organization(options).project(options.project).active_learning
-    return learning.train(wait=options.wait, progress=not options.json).data
+    return learning.train(wait=options.wait, again=options.again, progress=not options.json).data
 
 
 def _flush(options: argparse.Namespace) -> Any:
@@ -128,8 +174,11 @@ def _flush(options: argparse.Namespace) -> Any:
 
 
 def _export(options: argparse.Namespace) -> Any:
-    labelset = _organization(options).labelset(options.labelset)
-    file = labelset.export(options.format, to=options.to, images=options.images, progress=not options.json)
+    chosen = {name: getattr(options, name) for name in ("source", "low", "high", "split")}
+    file = _organization(options).labelset(options.labelset).export(
+        options.format, to=options.to, images=options.images, incremental=options.incremental,
+        progress=not options.json, **{name: value for name, value in chosen.items() if value is not None},
+    )  # fmt: skip
     return {"file": str(file)}
 
 

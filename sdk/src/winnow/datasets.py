@@ -161,10 +161,23 @@ class Dataset:
         body = {"storage_method": storage_method, "prefix": prefix, "pattern": pattern}
         return self._begin("bucket", wait, progress, body=body)
 
-    def import_archive(self, file: Path | str, *, wait: bool = True, progress: bool = True) -> Import:
-        """Import the pictures of a ZIP archive; names are paths within it."""
-        path = Path(file)
-        return self._begin("archive", wait, progress, files={"file": (path.name, path.read_bytes())})
+    def import_archive(
+        self,
+        file: Path | str,
+        *,
+        labels: Path | str | None = None,
+        labelset: str = "",
+        wait: bool = True,
+        progress: bool = True,
+    ) -> Import:
+        """Import the pictures of a ZIP archive; names are paths within it. `labels` is a file of labels for them."""
+        sent = {"file": Path(file), **({"labels": Path(labels)} if labels else {})}
+        files = {name: (path.name, path.read_bytes()) for name, path in sent.items()}
+        return self._begin("archive", wait, progress, files=files, data={"labelset": labelset})
+
+    def import_folder(self, root: str, folder: str = "", *, wait: bool = True, progress: bool = True) -> Import:
+        """Copy the pictures of a folder of the server's machine, of those its operator has opened."""
+        return self._begin("folder", wait, progress, body={"root": root, "folder": folder})
 
     def _begin(self, way: str, wait: bool, progress: bool, **request: Any) -> Import:
         data = self._transport.post(f"{self._path}/imports/{way}", **request)

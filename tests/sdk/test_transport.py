@@ -1,0 +1,124 @@
+"""Promises of the transport against a server that answers as it is told: what is repeated, and what is not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import winnow
+from winnow.transport import ATTEMPTS, Transport
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Gives the answers of a list in turn, the last one again and again; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[Answer] = []
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def next(self) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Scripted
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.command, dict(self.headers)))
+        status, headers, body = self.server.next()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The test keeps what was asked."""
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    server = Scripted()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def transport(scripted: Scripted, waits: list[float]) -> Transport:
+    return Transport(scripted.url, "key", wait=waits.append)
+
+
+OK: Answer = (200, {}, b"{}")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_may_pass_is_asked_again(
+    transport: Transport, scripted: Scripted, waits: list[float], status: int
+) -> None:
+    scripted.answers = [(status, {}, b""), (status, {}, b""), OK]
+    assert transport.get("x") == {}
+    assert len(scripted.asked) == 3
+    assert 0 < waits[0] < waits[1] * 2, "it backs off"
+
+
+def test_a_pause_that_the_server_asks_for_is_kept(transport: Transport, scripted: Scripted, waits: list[float]) -> None:
+    scripted.answers = [(429, {"Retry-After": "7"}, b""), OK]
+    transport.get("x")
+    assert waits == [7.0]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+def test_what_was_refused_is_not_asked_again(transport: Transport, scripted: Scripted, status: int) -> None:
+    scripted.answers = [(status, {}, b'{"code": "c", "message": "In our words.", "errors": []}')]
+    with pytest.raises(winnow.ServerError, match=r"In our words\."):
+        transport.post("x", {})
+    assert len(scripted.asked) == 1
+
+
+def test_it_gives_up_in_the_end_with_what_the_server_said(transport: Transport, scripted: Scripted) -> None:
+    scripted.answers = [(503, {}, b'{"message": "Not now."}')]
+    with pytest.raises(winnow.ServerError, match=r"Not now\."):
+        transport.get("x")
+    assert len(scripted.asked) == ATTEMPTS
+
+
+def test_every_try_of_a_post_carries_the_same_key(transport: Transport, scripted: Scripted) -> None:
+    scripted.answers = [(503, {}, b""), (409, {"Retry-After": "0"}, b""), OK, OK]
+    transport.post("x", {})
+    transport.post("x", {})
+    first, again, last, other = [headers["Idempotency-Key"] for _, headers in scripted.asked]
+    assert first == again == last != other
+
+
+def test_the_key_does_not_travel_to_other_servers(transport: Transport, scripted: Scripted) -> None:
+    elsewhere = Scripted()
+    thread = threading.Thread(target=elsewhere.serve_forever, daemon=True)
+    thread.start()
+    elsewhere.answers = [(200, {}, b"image")]
+    scripted.answers = [(302, {"Location": f"{elsewhere.url}/signed"}, b"")]
+    assert transport.fetch(f"{scripted.url}/image") == b"image"
+    assert transport.fetch(f"{elsewhere.url}/signed") == b"image"
+    elsewhere.shutdown()
+    elsewhere.server_close()
+    thread.join()
+    assert "Authorization" in scripted.asked[0][1]
+    assert all("Authorization" not in headers for _, headers in elsewhere.asked)
