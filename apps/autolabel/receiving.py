@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
-from apps.autolabel import external, ranking
+from apps.autolabel import external
 from apps.autolabel.models import Cycle
 from apps.common.http import Conflict
 from apps.common.models import Run
@@ -164,6 +164,8 @@ def _keep(cycle: Cycle, given: Sequence[Given], outcome: Received) -> None:
             new = _write(cycle, rows, None)
             Run.objects.filter(cycle=cycle).update(done=Least(F("done") + new, F("total")))
         else:
+            from apps.autolabel import ranking  # brings the inference runtime, which the web rarely needs
+
             _write(cycle, rows, Calibration.from_json(cycle.calibration or {}))
             ranking.fit_in(cycle, [task_id for task_id, _ in rows])
     outcome.accepted += len(rows)
