@@ -60,7 +60,7 @@ class Run:
 def main() -> None:
     options = arguments()
     data = generated(options.generate) if options.generate else Data(*named(options))
-    runs = plan(options.kinds, options.seeds)
+    runs = plan(options.kinds, options.seeds, tuple(options.fractions))
     for number, run in enumerate(runs if not options.report else (), 1):
         print(f"[{number} of {len(runs)}] {data.name} {run.name}", flush=True)
         perform(data, run, options.preset)
@@ -76,6 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["full", "least-confident", "random"],
                         help="strategies, `full` (all labels) and `one-shot` (one random subset of each size)")  # fmt: skip
+    parser.add_argument("--fractions", type=float, nargs="+", default=FRACTIONS)
     parser.add_argument("--preset", default="")
     parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args()
@@ -98,13 +99,13 @@ def generated(count: int) -> Data:
     return Data(f"varied-{count}", folder, train, test)
 
 
-def plan(kinds: Sequence[str], seeds: Sequence[int]) -> list[Run]:
+def plan(kinds: Sequence[str], seeds: Sequence[int], fractions: tuple[float, ...]) -> list[Run]:
     """Seed by seed, so that what is there early says something about everything."""
     runs: list[Run] = []
     for seed in seeds:
         runs += [Run("full", seed, (1.0,))] if "full" in kinds else []
-        runs += [Run(kind, seed, FRACTIONS) for kind in kinds if kind in STRATEGIES]
-        runs += [Run("one-shot", seed, (fraction,)) for fraction in FRACTIONS[1:] if "one-shot" in kinds]
+        runs += [Run(kind, seed, fractions) for kind in kinds if kind in STRATEGIES]
+        runs += [Run("one-shot", seed, (fraction,)) for fraction in fractions[1:] if "one-shot" in kinds]
     return runs
 
 
