@@ -21,9 +21,11 @@ def xyxy_to_xywh(boxes: FloatArray) -> FloatArray:
 
 def iou_xyxy(first: FloatArray, second: FloatArray) -> FloatArray:
     """(n, 4), (m, 4) -> (n, m); boxes without area overlap nothing."""
-    corner = np.maximum(first[:, None, :2], second[None, :, :2])
-    far = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    overlap = np.prod(np.clip(far - corner, 0, None), axis=2)
+    width, height = (
+        (np.minimum(first[:, None, axis + 2], second[:, axis + 2]) - np.maximum(first[:, None, axis], second[:, axis]))
+        for axis in (0, 1)
+    )
+    overlap = width.clip(0) * height.clip(0)
     areas = np.prod(first[:, 2:] - first[:, :2], axis=1)[:, None] + np.prod(second[:, 2:] - second[:, :2], axis=1)
     return np.asarray(np.divide(overlap, areas - overlap, out=np.zeros_like(overlap), where=overlap > 0))
 
@@ -35,16 +37,27 @@ def iou_xywh(first: FloatArray, second: FloatArray) -> FloatArray:
 
 def nms(boxes: FloatArray, scores: FloatArray, classes: IntArray, threshold: float) -> BoolArray:
     """Class-wise greedy suppression: xyxy (n, 4), (n,), (n,) -> which are kept (n,)."""
-    kept = np.zeros(len(scores), dtype=np.bool_)
     order = np.argsort(-scores, kind="stable")
-    sorted_boxes, sorted_classes = boxes[order], classes[order]
-    rivals = (iou_xyxy(sorted_boxes, sorted_boxes) > threshold) & (sorted_classes[:, None] == sorted_classes[None])
+    rivals = np.triu(_rivals(boxes[order].astype(np.float32), classes[order], threshold), 1)
     alive = np.ones(len(order), dtype=np.bool_)
-    for place, index in enumerate(order):
+    for place in np.flatnonzero(rivals.any(1)):
         if alive[place]:
-            kept[index] = True
             alive &= ~rivals[place]
+    kept = np.zeros(len(scores), dtype=np.bool_)
+    kept[order[alive]] = True
     return kept
+
+
+def _rivals(boxes: FloatArray, classes: IntArray, threshold: float) -> BoolArray:
+    """Pairs (n, n) of one class that overlap by more than the threshold; column by column, which is far quicker."""
+    left, top, right, bottom = boxes.T
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    overlap = width.clip(0) * height.clip(0)
+    area = (right - left) * (bottom - top)
+    # overlap > threshold * (both areas - overlap), without a division
+    found = overlap * (1 + threshold) > threshold * (area[:, None] + area)
+    return np.asarray(found & (classes[:, None] == classes))
 
 
 def match(

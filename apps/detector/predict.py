@@ -59,10 +59,23 @@ class Detector:
         """The candidates of each image, in order. An unreadable one is told to `on_error`, or raised without it."""
         size = batch or _BATCH.get(self.provider, 4)
         readable = self._decoded(items, size, on_error)
-        while group := list(itertools.islice(readable, size)):
-            outputs = self.run(np.stack([fitted.pixels for _, fitted in group]))
-            for (key, fitted), boxes, scores, rows, embedding in zip(group, *outputs, strict=True):
-                yield self._candidates(key, fitted, boxes, scores, rows, embedding)
+        groups = iter(lambda: list(itertools.islice(readable, size)), [])
+        # The next batch runs while the candidates of this one are sorted out.
+        with ThreadPoolExecutor(1) as runner:
+            running: deque[tuple[list[tuple[int, Fitted]], Future[Outputs]]] = deque()
+            for group in groups:
+                running.append((group, runner.submit(self._run_fitted, group)))
+                if len(running) > 1:
+                    yield from self._sorted_out(*running.popleft())
+            while running:
+                yield from self._sorted_out(*running.popleft())
+
+    def _run_fitted(self, group: list[tuple[int, Fitted]]) -> Outputs:
+        return self.run(np.stack([fitted.pixels for _, fitted in group]))
+
+    def _sorted_out(self, group: list[tuple[int, Fitted]], outputs: Future[Outputs]) -> Iterator[Raw]:
+        for (key, fitted), boxes, scores, rows, embedding in zip(group, *outputs.result(), strict=True):
+            yield self._candidates(key, fitted, boxes, scores, rows, embedding)
 
     def _decoded(
         self, items: Iterable[tuple[int, ImageSource]], size: int, on_error: Callable[[int, Exception], None] | None
