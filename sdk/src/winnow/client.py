@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 from winnow import profiles
 from winnow.datasets import Dataset, Import
@@ -16,6 +16,7 @@ from winnow.runs import Run
 from winnow.transport import Transport
 
 Tree = Sequence[Union[str, dict[str, Any]]]
+Named = TypeVar("Named", Dataset, Labelset, Project)
 
 
 class Client:
@@ -165,7 +166,7 @@ class Organization:
     def _rows(self, kind: str) -> Iterator[dict[str, Any]]:
         return self._transport.pages(f"{self._path}/{kind}")
 
-    def _named(self, name: str, rows: Iterator[Any], what: str) -> Any:
+    def _named(self, name: str, rows: Iterator[Named], what: str) -> Named:
         for row in rows:
             if row.name == name:
                 return row

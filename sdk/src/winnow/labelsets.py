@@ -46,7 +46,7 @@ class Labelset:
 
     def to_pandas(self) -> Any:
         """One row a box; needs pandas to be installed."""
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         return pandas.DataFrame([row for entry in self for row in _boxes(entry)])
 

@@ -27,7 +27,7 @@ class Rows:
 
     def to_pandas(self) -> Any:
         """A data frame with a row for each item; needs pandas to be installed."""
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         return pandas.DataFrame(list(self))
 

@@ -156,7 +156,7 @@ def _asked_pause(response: httpx.Response) -> float | None:
 
 
 def _pause(attempt: int) -> float:
-    return min(LONGEST_WAIT, 0.25 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
+    return float(min(LONGEST_WAIT, 0.25 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
 
 
 def error_of(response: httpx.Response) -> ServerError:
