@@ -131,12 +131,13 @@ class _Answers:
 def fit(raws: Sequence[Raw], truths: Sequence[Truth]) -> Calibration:
     """Calibrate on held-out images: the shipped prior first, a shrunk logistic later, isotonic with enough boxes.
 
-    The last curve is fitted to what is expected of images by boxes' curves that have not seen them; fitted to its own
-    images it took a few lucky ones at their word.
+    From five images on the prior gives way to what there is, as little as that may be; below 50 boxes the result does
+    not count as calibrated yet. The last curve is fitted to what is expected of images by boxes' curves that have not
+    seen them; fitted to its own images it took a few lucky ones at their word.
     """
     images, boxes = len(raws), sum(len(truth.boxes) for truth in truths)
     missing = _missing(images, boxes)
-    if missing:
+    if images < MIN_IMAGES:
         return Calibration(held_out=images, missing=missing)
     expected, reached = np.zeros(images), np.zeros(images)
     for fold in range(min(_FOLDS, images)):
@@ -148,7 +149,7 @@ def fit(raws: Sequence[Raw], truths: Sequence[Truth]) -> Calibration:
             reached[place] = _agreement(raws[place], truths[place], boxed.cut)
     return dataclasses.replace(
         _fit_boxes(raws, truths), agreement=_agreement_curve(expected, reached),
-        calibrated=True, held_out=images, missing=0,
+        calibrated=missing == 0, held_out=images, missing=missing,
     )  # fmt: skip
 
 

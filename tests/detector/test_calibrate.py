@@ -98,6 +98,16 @@ def test_only_empty_images_held_out_leave_the_prior_in_place() -> None:
     assert 0 <= calibration.apply(raws[0]).confidence <= 1
 
 
+def test_few_boxes_on_many_empty_images_already_move_the_prior() -> None:
+    raws, truths = world(12, 6, boxes=2)
+    empty = [index for index, truth in enumerate(truths) if not len(truth.boxes)]
+    calibration = fit(raws, truths)
+    assert not calibration.calibrated and calibration.missing > 0 and len(empty) > 2
+    sure = [calibration.apply(raws[index]).confidence for index in empty if not len(raws[index].boxes)]
+    prior = [Calibration().apply(raws[index]).confidence for index in empty if not len(raws[index].boxes)]
+    assert min(sure) > max(prior)
+
+
 def test_cross_fitted_predictions_come_back_in_order_and_are_not_fitted_to_themselves() -> None:
     raws, truths = world(40, 4, flattery=0.4)
     predicted = cross_fitted(raws, truths)
