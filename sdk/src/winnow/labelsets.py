@@ -64,7 +64,7 @@ class Labelset:
         """Write the labels, and the images beside them if asked for, into a folder; returns the labels' file.
 
         Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
-        (train, val, test), `only_matching_boxes`. With `incremental` only what has changed since the last such
+        (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since the last such
         export into this folder is written, deletions too, into a file of its own.
 
         The file appears whole or not at all. Called again after an interruption, the download goes on where it broke
@@ -75,7 +75,7 @@ class Labelset:
         folder = Path(to)
         folder.mkdir(parents=True, exist_ok=True)
         cursors = _Cursors(folder / CURSORS, f"{self.id} {format} {_digest(filters)}")
-        wanted = {**filters, "format": format, "since": cursors.last if incremental else ""}
+        wanted = {"since": cursors.last if incremental else "", **filters, "format": format}
         file, result = self._fetch(folder, wanted, progress)
         if incremental:
             cursors.keep(result["cursor"])
@@ -115,7 +115,7 @@ class Labelset:
         return run if run.status in {"queued", "running", "done"} and not run.result.get("forgotten") else None
 
     def _file_name(self, result: dict[str, Any], is_change: bool) -> str:
-        suffix = str(result["name"]).split(".", 1)[1]
+        suffix = str(result["path"]).rpartition("/")[2].split(".", 1)[1]
         changes = f".since-{result['cursor'].rpartition('.')[2]}" if is_change else ""
         return f"{safe_name(self.name)}{changes}.{suffix}"
 
