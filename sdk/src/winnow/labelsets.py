@@ -64,8 +64,8 @@ class Labelset:
         """Write the labels, and the images beside them if asked for, into a folder; returns the labels' file.
 
         Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
-        (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since the last such
-        export into this folder is written, deletions too, into a file of its own.
+        (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since
+        the last such export into this folder is written, deletions too, into a file of its own.
 
         The file appears whole or not at all. Called again after an interruption, the download goes on where it broke
         off, and images that are there already are not fetched again.
