@@ -201,7 +201,8 @@ def _agreement(raw: Raw, truth: Truth, cut: float) -> float:
 
 def _survivors(raws: Sequence[Raw], truths: Sequence[Truth]) -> tuple[FloatArray, FloatArray]:
     """Scores and hits of what NMS kept: greedy matching by score is the same below any cut."""
-    scores, hits = [np.zeros(0)], [np.zeros(0)]
+    scores: list[FloatArray] = [np.zeros(0)]
+    hits: list[FloatArray] = [np.zeros(0)]
     for raw, truth in zip(raws, truths, strict=True):
         some = raw.kept & (raw.scores >= _LOWEST_SCORE)
         found = match(raw.boxes[some], raw.classes[some], raw.scores[some], truth.boxes, truth.classes)

@@ -64,6 +64,7 @@ def test_the_whole_loop_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert first["added"] == first["boxes"] and first["deleted"] == first["moved"] == first["reclassed"] == 0
     for row in rows:
         assert 0 <= row["ap"] <= row["ap50"] <= 1 and 0 <= row["mean_confidence"] <= 1
+        assert 0 <= row["queue_edits_50"] <= row["queue_edits_70"]
         assert 0 <= row["queue_agreement"] <= 1 and row["train_seconds"] > 0 and row["predict_seconds"] > 0
     assert "28 images labeled by the oracle and 12 by the model" in done.stdout
     assert databases() == before
@@ -79,6 +80,7 @@ def test_the_whole_loop_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
         (["--coco", "train.json", "--fractions", "0.5,0.2"], "must grow"),
         (["--coco", "train.json", "--batch", "0"], "at least 1"),
         (["--coco", "train.json", "--tolerance", "2"], "at most 1"),
+        (["--coco", "train.json", "--anchor", "2"], "at most 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_starts(
