@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils import timezone
 
 from apps.autolabel import services
@@ -21,10 +22,13 @@ def decide_all() -> None:
 
 
 def decide(stage: Stage) -> list[str]:
-    """What was decided, in words; kept on the learner."""
-    made = [words for words in (_stock(stage), _train(stage)) if words]
-    if made:
-        Learner.objects.filter(stage=stage).update(last_decision=" ".join(made)[:300], last_decision_at=timezone.now())
+    """What was decided, in words; kept on the learner. Of two sweepers the second sees what the first has done."""
+    with transaction.atomic():
+        services.locked(stage)
+        made = [words for words in (_stock(stage), _train(stage)) if words]
+        if made:
+            words, now = " ".join(made)[:300], timezone.now()
+            Learner.objects.filter(stage=stage).update(last_decision=words, last_decision_at=now)
     return made
 
 

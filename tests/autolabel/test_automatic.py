@@ -8,6 +8,7 @@ from apps.autolabel import automatic, services
 from apps.autolabel.models import Cycle, Learner
 from apps.labeling.models import Batch
 from tests.autolabel.loop import Loop
+from tests.labeling.test_selection import at_once
 
 
 @pytest.fixture
@@ -73,3 +74,14 @@ def test_an_archived_project_is_left_alone(automatic_loop: Loop) -> None:
     automatic_loop.project.save(update_fields=["status"])
     automatic.decide_all()
     assert not Batch.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sweepers_at_once_send_and_trigger_once(automatic_loop: Loop) -> None:
+    stage = automatic_loop.stage()
+    at_once(*[lambda: automatic.decide(stage)] * 4)
+    assert automatic_loop.count("LABEL", "waiting") == 8 and Batch.objects.count() == 1
+    automatic_loop.send(20)
+    automatic_loop.label(24)
+    at_once(*[lambda: automatic.decide(stage)] * 4)
+    assert Cycle.objects.count() == 1
