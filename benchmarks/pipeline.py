@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 ASKED = ("shared_buffers", "work_mem", "effective_cache_size", "fsync", "synchronous_commit", "jit", "max_wal_size")
+ASKED += ("wal_compression", "checkpoint_timeout")
 NEXTS, SENDS, LOOKS, HANDS = 300, 3, 5, 20
 TIMES = {"next": NEXTS, "submit": NEXTS, "send": SENDS, "overview": LOOKS}
 SHARD = 5000
