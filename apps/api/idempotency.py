@@ -93,8 +93,8 @@ def _first(row: IdempotentRequest, run: Run, request: HttpRequest, parameters: d
         response = run(request, **parameters)
         status = response.status_code
     finally:
-        # Only what acted, or was refused for good, is worth remembering: the rest may be sent again.
-        if status >= 500 or status in {401, 429}:
+        # Only what acted is worth remembering. A refusal changed nothing, and may be of a body that broke off.
+        if status >= 400:
             row.delete()
     if isinstance(response, HttpResponse) and row.pk:
         row.status, row.body, row.content_type = status, response.content, response["Content-Type"]
@@ -103,10 +103,10 @@ def _first(row: IdempotentRequest, run: Run, request: HttpRequest, parameters: d
 
 
 def _replay(row: IdempotentRequest, digest: str) -> HttpResponseBase:
-    if row.digest != digest:
-        return answer(409, "This Idempotency-Key was used for another request.")
     if row.status is None:
         busy = answer(409, "The request with this Idempotency-Key is still being answered.")
         busy["Retry-After"] = "1"
         return busy
+    if row.digest != digest:
+        return answer(409, "This Idempotency-Key was used for another request.")
     return HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type)
