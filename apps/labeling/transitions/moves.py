@@ -126,13 +126,16 @@ def _along(
 ) -> list[int]:
     state, training = state_on_arrival(way.stage, by_model=auto_labels is not None)
     condition, draws = drawn(way.draws, "t.datapoint_id")
-    here, chosen = f"t.id = ANY(%s) AND t.stage_id = %s{condition}", [list(task_ids), origin.pk, *draws]
+    here, chosen = f"t.stage_id = %s{condition}", [origin.pk, *draws]
+    match, matched = "t.id = ANY(%s)", [list(task_ids)]
     said = ""
     said_params: list[Any] = []
     if auto_labels:
-        said, said_params = _said_by_model(auto_labels, origin, here, chosen)
+        said, said_params = _said_by_model(auto_labels, origin, task_ids, here, chosen)
         change = _LABELED
-    columns, table = (change.columns, f"FROM {change.table}") if change else ("", "")
+    columns = table = ""
+    if change:
+        columns, table, match, matched = change.columns, f"FROM {change.table}", change.match, []
     rows = fetch(
         f"""
         WITH {said} moved AS (
@@ -140,7 +143,7 @@ def _along(
             SET stage_id = %s, state = {state}, in_training_set = {training}, assignee_id = NULL,
                 leased_until = NULL, reserved_for_id = %s, revision = t.revision + 1,
                 priority = GREATEST(t.priority, 0), arrived_at = now(){columns}
-            {table} WHERE {f"{change.match} AND " if change else ""}{here}
+            {table} WHERE {match} AND {here}
             RETURNING t.id, t.annotation_id
         )
         INSERT INTO labeling_taskevent ({EVENT_COLUMNS})
@@ -149,22 +152,27 @@ def _along(
         """,  # noqa: S608
         [*said_params, way.stage.pk, reserved_for]
         + ([*change.params, *change.table_params] if change else [])
-        + [*chosen, verb, by, origin.name, way.stage.name, json.dumps(way.path), json.dumps(detail)],
+        + [*matched, *chosen, verb, by, origin.name, way.stage.name, json.dumps(way.path), json.dumps(detail)],
     )
     return [row[0] for row in rows]
 
 
-def _said_by_model(labels: Source, origin: Stage, here: str, chosen: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The part of the statement that makes predictions annotations, with confidence and cycle."""
+def _said_by_model(
+    labels: Source, origin: Stage, task_ids: Sequence[int], here: str, chosen: Sequence[Any]
+) -> tuple[str, list[Any]]:
+    """The part of the statement that makes predictions annotations, with confidence and cycle.
+
+    The tasks are named by the predictions' own column: from the tasks' PostgreSQL may come to read all predictions.
+    """
     sql = f"""
         said AS (
             INSERT INTO labeling_annotation (task_id, stage_id, labels, source, seconds, confidence, cycle, at)
             SELECT p.task_id, %s, p.labels, 'model', 0, p.confidence, p.cycle, now() FROM ({labels.sql}) p
-            JOIN labeling_task t ON t.id = p.task_id AND t.state = 'waiting' WHERE {here}
+            JOIN labeling_task t ON t.id = p.task_id AND t.state = 'waiting' WHERE p.task_id = ANY(%s) AND {here}
             RETURNING id, task_id
         ),
     """  # noqa: S608
-    return sql, [origin.pk, *labels.params, *chosen]
+    return sql, [origin.pk, *labels.params, list(task_ids), *chosen]
 
 
 def write_events(
