@@ -68,8 +68,14 @@ def _in_cells(
             ) t
             WHERE t.id <> ALL(%(without)s) ORDER BY hashint8extended(t.id, %(seed)s), t.id LIMIT %(limit)s
             """,  # noqa: S608
-            {"stage": stage.pk, "picked": list(picked), "cells": cells, "seed": seed, "limit": limit}
-            | {"without": list(without)},
+            {
+                "stage": stage.pk,
+                "picked": list(picked),
+                "cells": cells,
+                "seed": seed,
+                "limit": limit,
+                "without": list(without),
+            },
         )
         return [row[0] for row in cursor.fetchall()]
 

@@ -21,7 +21,21 @@ from apps.common.http import Conflict
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.trees import ROOT
 from apps.warehouse import changes, export_images, preparing
-from apps.warehouse.formats import Class, Content, Gone, Item, Items, Label, Problem, coco, listed, redbrick, table, voc, yolo
+from apps.warehouse.formats import (
+    Class,
+    Content,
+    Gone,
+    Item,
+    Items,
+    Label,
+    Problem,
+    coco,
+    listed,
+    redbrick,
+    table,
+    voc,
+    yolo,
+)  # fmt: skip
 from apps.warehouse.formats.names import SUFFIXES, Names, split_of
 from apps.warehouse.formats.zipstream import File, stream
 from apps.warehouse.models import Datapoint, Labelset, LabelsetEntry
@@ -185,8 +199,8 @@ def items(entries: Entries, options: Options = Options(), *, with_labels: bool) 
     """The entries in the order of their keys, by a server-side cursor."""
     columns = (*_COLUMNS, Cast("labels", TextField())) if with_labels else _COLUMNS
     rows: Iterator[tuple[Any, ...]] = entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE)
-    while some := list(islice(rows, ROWS_AT_ONCE)):
-        batch = [Item(*row[:11], _labels(row[11]) if with_labels else []) for row in some]
+    while some := [(*row[:11], _labels(row[11]) if with_labels else []) for row in islice(rows, ROWS_AT_ONCE)]:
+        batch = [Item(*row) for row in some]
         if options.split:
             batch = [item for item in batch if options.is_in_split(item.name)]
         if options.only_matching_boxes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import chain, islice
 from pathlib import Path
@@ -235,7 +235,7 @@ def _chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
 def _ahead(chunks: Iterator[list[Thing]]) -> Iterator[list[Thing]]:
     """Each chunk is read while PostgreSQL takes in the one before. `chunks` touches no database."""
     with ThreadPoolExecutor(1) as reader:
-        waiting = reader.submit(next, chunks, [])
+        waiting: Future[list[Thing]] = reader.submit(next, chunks, [])
         while chunk := waiting.result():
             waiting = reader.submit(next, chunks, [])
             yield chunk

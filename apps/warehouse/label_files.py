@@ -224,5 +224,5 @@ def _points(row: Import, names: Sequence[str], listed: frozenset[str]) -> dict[s
         base = Func(F("name"), Value("^.*/"), Value(""), function="regexp_replace", output_field=TextField())
         for point in rows.annotate(base=base).filter(base__in=missing, name__contains="/"):
             if point.name not in listed:
-                found.setdefault(point.base, []).append(point)
+                found.setdefault(point.name.rpartition("/")[2], []).append(point)
     return found

@@ -191,7 +191,8 @@ class LabelsetEntryQuerySet(models.QuerySet["LabelsetEntry"]):
     _DELETE = """
         WITH gone AS (
           DELETE FROM warehouse_labelsetentry AS entry USING warehouse_datapoint AS point
-          WHERE point.id = entry.datapoint_id AND entry.id IN ({keys}) RETURNING entry.labelset_id, point.uid, point.name)
+          WHERE point.id = entry.datapoint_id AND entry.id IN ({keys})
+          RETURNING entry.labelset_id, point.uid, point.name)
         INSERT INTO warehouse_labelsetdeletion (labelset_id, uid, name) SELECT labelset_id, uid, name FROM gone
         ON CONFLICT (labelset_id, uid) DO UPDATE SET name = excluded.name, changed = excluded.changed
         """
