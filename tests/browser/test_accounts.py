@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
-from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from apps.accounts import invitations
 from apps.accounts.models import Invitation, Organization, User
+from tests.browser.screens import Shoot, screens
+
+__all__ = ["screens"]
 
 PASSWORD = "correct horse battery"
 OWNERS_PAGES = [
@@ -79,35 +80,13 @@ def test_a_wrong_password_keeps_the_address(page: Page, live_url: str, owner: Us
     expect(page.get_by_label("E-mail")).to_have_value("owner@example.com")
 
 
-@pytest.fixture
-def screens(context: BrowserContext, live_url: str, screenshot_folder: Path) -> Callable[[str, str], None]:
-    """screens(path, name): a picture in both widths and themes; nothing sticks out, nothing fails WCAG AA."""
-
-    def shoot(path: str, name: str) -> None:
-        page = context.new_page()
-        for width, height in ((1280, 800), (768, 1024)):
-            page.set_viewport_size({"width": width, "height": height})
-            for theme in ("light", "dark"):
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                page.goto(live_url + path)
-                page.screenshot(path=screenshot_folder / f"{name}-{width}-{theme}.png")
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} at {width}"
-                if width < 1280:  # the same page: once is enough for what does not depend on the width
-                    continue
-                violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
-                assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in violations] == [], f"{name} {theme}"
-        page.close()
-
-    return shoot
-
-
-def test_pages_before_login_read_well(screens: Callable[[str, str], None], organization: Organization) -> None:
+def test_pages_before_login_read_well(screens: Shoot, organization: Organization) -> None:
     for name in ("login", "signup", "password/reset"):
         screens(f"/accounts/{name}/", name.replace("/", "-"))
 
 
 def test_pages_of_an_owner_read_well(
-    screens: Callable[[str, str], None],
+    screens: Shoot,
     console: Any,
     logged_in: Callable[[User], None],
     organization: Organization,
@@ -123,7 +102,7 @@ def test_pages_of_an_owner_read_well(
 
 
 def test_pages_of_two_step_login_read_well(
-    page: Page, screens: Callable[[str, str], None], live_url: str, logged_in: Callable[[User], None], owner: User
+    page: Page, screens: Shoot, live_url: str, logged_in: Callable[[User], None], owner: User
 ) -> None:
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     logged_in(owner)
@@ -145,7 +124,7 @@ def test_pages_of_two_step_login_read_well(
 
 def test_pages_of_an_invitation_read_well(
     page: Page,
-    screens: Callable[[str, str], None],
+    screens: Shoot,
     console: Any,
     live_url: str,
     logged_in: Callable[[User], None],

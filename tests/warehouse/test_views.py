@@ -187,6 +187,21 @@ def test_datapoints_are_searched_and_filtered(organization: Organization, client
     assert len(shown(state="nonsense")) == 12
 
 
+def test_datapoints_are_filtered_by_the_import_that_brought_them(organization: Organization, client: Client) -> None:
+    dataset = make_dataset(organization)
+    make_datapoint(dataset, "alone.jpg")
+    batch = Import.objects.create(dataset=dataset, source="zip")
+    Import.objects.bulk_create(Import(dataset=dataset, source="upload") for _ in range(101))
+    point = make_datapoint(dataset, "together.jpg")
+    Datapoint.objects.filter(pk=point.pk).update(import_row=batch)
+    page = client.get(f"/o/acme/datasets/{dataset.pk}/?batch={batch.pk}").content.decode()
+    assert "together.jpg" in page and "alone.jpg" not in page
+    assert f'<option value="{batch.pk}" selected>ZIP archive {batch.pk}' in page
+    other = Import.objects.create(dataset=make_dataset(organization, "Other"), source="zip")
+    page = client.get(f"/o/acme/datasets/{dataset.pk}/?batch={other.pk}").content.decode()
+    assert "alone.jpg" in page and f'value="{other.pk}"' not in page
+
+
 def test_the_viewer_knows_its_neighbors_within_the_filter(organization: Organization, client: Client) -> None:
     dataset = make_dataset(organization)
     rows = make_rows(dataset, 12)

@@ -16,11 +16,12 @@ from apps.accounts.access import Can, enter
 from apps.common.http import Conflict, HtmxRequest, is_fragment
 from apps.warehouse import removing, services
 from apps.warehouse.forms import DatapointFilter, DatasetForm, sentences
-from apps.warehouse.models import Datapoint, Dataset
+from apps.warehouse.models import Datapoint, Dataset, Import
 from apps.warehouse.views import listing
 
 PAGE_SIZE = 60
 DATASETS_A_PAGE = 50
+BATCHES_SHOWN = 100
 
 
 @require_http_methods(["GET", "POST"])
@@ -72,8 +73,15 @@ def _counts(request: HtmxRequest, row: Dataset) -> dict[str, Any]:
     used: QuerySet[Any, Any] = row.stages.values_list("project__name", flat=True)
     failed: int = row.datapoints.exclude(error="").count()
     edit = DatasetForm(initial={"name": row.name, "description": row.description}, auto_id="edit_%s")
-    figures = {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used))}
+    figures: dict[str, Any] = {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used))}
+    figures["batches"] = _batches(row, filter_of(request, row).cleaned_data.get("batch"))
     return figures | {"tab": "datasets", "edit": edit}
+
+
+def _batches(row: Dataset, wanted: Import | None) -> list[Import]:
+    """The imports to choose from: the last ones, and the chosen one however old it is."""
+    last = list(row.imports.order_by("-pk")[:BATCHES_SHOWN])
+    return last if wanted is None or wanted in last else [*last, wanted]
 
 
 @require_GET
