@@ -8,8 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-import onnxruntime
-
 from apps.autolabel import files
 from apps.autolabel.models import Cycle
 from apps.taxonomies.models import Category
@@ -32,6 +30,8 @@ def bundle(cycle: Cycle) -> IO[bytes]:
 
 def classes(cycle: Cycle, model: Path) -> list[dict[str, object]]:
     """Id and name of the class of each row of the model's head, in their order."""
+    import onnxruntime  # The web does not load it until somebody takes a model away.
+
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     rows = json.loads(session.get_modelmeta().custom_metadata_map["class_ids"])
     names = dict(Category.objects.filter(taxonomy=cycle.stage.taxonomy_id).values_list("class_id", "name"))

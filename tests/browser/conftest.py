@@ -145,7 +145,11 @@ def logged_in(context: BrowserContext, live_url: str) -> Callable[[User], None]:
 
 @pytest.fixture
 def screenshot_folder(tmp_path: Path) -> Path:
-    """Where a test puts pictures of its pages: $SCREENSHOTS, else thrown away with the test."""
+    """Where a test puts pictures of its pages: $SCREENSHOTS, else thrown away with the test.
+
+    They are taken with caret="initial": to hide it, Playwright writes style attributes, and htmx carries those over to
+    what it swaps in meanwhile, which the pages' policy forbids.
+    """
     folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

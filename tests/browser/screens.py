@@ -24,7 +24,7 @@ def screens(context: BrowserContext, live_url: str, screenshot_folder: Path) -> 
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
                 page.goto(live_url + path)
-                page.screenshot(path=screenshot_folder / f"{name}-{width}-{theme}.png")
+                page.screenshot(path=screenshot_folder / f"{name}-{width}-{theme}.png", caret="initial")
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} at {width}"
                 if width < 1280:  # the same page: once is enough for what does not depend on the width
                     continue

@@ -92,7 +92,7 @@ def test_automatic_mode_runs_a_project_to_the_end(
     page.goto(dashboard)
     expect(page.get_by_text("Last decision")).to_be_visible()
     expect(page.get_by_label("Progress", exact=True)).to_contain_text("Training cycle")
-    page.screenshot(path=screenshot_folder / "automatic-end.png", full_page=True)
+    page.screenshot(path=screenshot_folder / "automatic-end.png", full_page=True, caret="initial")
     page.get_by_role("link", name="Tasks queue").click()
     expect(page.get_by_text("The queue is empty")).to_be_visible()
     page.goto(dashboard)

@@ -37,7 +37,7 @@ class Shots:
 
     def take(self, name: str) -> None:
         self.count += 1
-        self.page.screenshot(path=self.folder / f"loop-{self.count:02}-{name}.png", full_page=True)
+        self.page.screenshot(path=self.folder / f"loop-{self.count:02}-{name}.png", full_page=True, caret="initial")
 
 
 def in_pixels(box: Box) -> tuple[float, ...]:

@@ -44,7 +44,7 @@ def shoot(page: Page, folder: Path, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True, caret="initial")
     page.set_viewport_size({"width": 1280, "height": 800})
 
 

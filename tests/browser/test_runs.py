@@ -37,7 +37,7 @@ def test_a_run_is_watched_to_its_end(
     page.goto(live_url + handle.run.get_absolute_url())
     seen = watched(page)
     expect(page.get_by_text("10 of 100")).to_be_visible()
-    page.screenshot(path=screenshot_folder / "run-running.png")
+    page.screenshot(path=screenshot_folder / "run-running.png", caret="initial")
     handle.progress(60, 100, "predicting")
     expect(page.get_by_text("Predicting")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_attribute("value", "60")
@@ -45,7 +45,7 @@ def test_a_run_is_watched_to_its_end(
     expect(page.get_by_role("alert").filter(has_text="cats/17.jpg")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     assert page.evaluate("window.ended") == "failed"
-    page.screenshot(path=screenshot_folder / "run-failed.png")
+    page.screenshot(path=screenshot_folder / "run-failed.png", caret="initial")
     assert len(seen) >= 2
     expect(page.locator("[hx-trigger]")).to_have_count(0)
 
@@ -82,7 +82,7 @@ def test_the_list_of_jobs_leads_to_each(
     runs.cancel(make_run(organization), owner)
     logged_in(owner)
     page.goto(f"{live_url}/o/acme/runs/")
-    page.screenshot(path=screenshot_folder / "runs.png")
+    page.screenshot(path=screenshot_folder / "runs.png", caret="initial")
     page.get_by_role("link", name="Steps").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Steps")
     expect(page.get_by_text("Canceled by Owner.")).to_be_visible()

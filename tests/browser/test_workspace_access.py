@@ -97,7 +97,7 @@ def test_s2_focus_goes_bar_tools_canvas_panel_and_f6_between_them(work):
 
 
 def test_s2_the_list_tells_position_state_and_selection(work):
-    rows = work.page.get_by_role("option")
+    rows = work.page.locator(".box-list").get_by_role("option")
     expect(rows).to_have_count(5)
     expect(rows.nth(1)).to_have_attribute("aria-posinset", "2")
     expect(rows.nth(1)).to_have_attribute("aria-setsize", "5")
@@ -121,7 +121,7 @@ def test_s2_nothing_is_cut_off_at_any_size(work, labeler, screenshot_folder, siz
     work.ready()
     work.keys("Space")
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=screenshot_folder / f"workspace-{size}-{theme}.png")
+    page.screenshot(path=screenshot_folder / f"workspace-{size}-{theme}.png", caret="initial")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     cut = page.evaluate(
         "() => [...document.querySelectorAll('.bar *, .side button, .side input, .side-foot *')]"
