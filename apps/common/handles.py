@@ -92,7 +92,7 @@ class Handle:
         self.run = run
         self.attempt = run.attempt
         self.sharded = False
-        self._written = time.monotonic()
+        self._written = self._told = time.monotonic()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -107,13 +107,15 @@ class Handle:
         if phase is not None and phase != self.run.phase:
             fields |= {"phase": phase, "phase_at": Now()}
         self.run.done = done
-        if len(fields) > 1 or self._due(SECONDS_BETWEEN_WRITES):
+        # Not since the last write: a job that writes rows all the time would never come to say how far it is.
+        if len(fields) > 1 or _is_due(self._told, SECONDS_BETWEEN_WRITES):
             self._write(**fields)
+            self._told = self._written
             self.run.total, self.run.phase = fields.get("total", self.run.total), fields.get("phase", self.run.phase)
 
     def beat(self) -> None:
         """Say that the job lives, where there is no figure to give. Raises Superseded or Canceled."""
-        if self._due(settings.RUN_HEARTBEAT_SECONDS):
+        if _is_due(self._written, settings.RUN_HEARTBEAT_SECONDS):
             self._write()
 
     @contextmanager
@@ -142,9 +144,6 @@ class Handle:
             transaction.on_commit(partial(queues.push, opened), robust=True)
         self.sharded = bool(parts)
 
-    def _due(self, seconds: float) -> bool:
-        return time.monotonic() - self._written >= min(seconds, settings.RUN_HEARTBEAT_SECONDS)
-
     def _write(self, **fields: Any) -> None:
         mine = Run.objects.filter(pk=self.run.pk, attempt=self.attempt, status=RunStatus.RUNNING)
         if not patiently(lambda: mine.update(heartbeat_at=Now(), **fields)):
@@ -167,7 +166,7 @@ class ShardHandle:
         self.run = shard.run
         self.attempt = shard.attempt
         self.is_last: bool | None = None  # None until it is finished
-        self._written = time.monotonic()
+        self._told = time.monotonic()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -176,8 +175,9 @@ class ShardHandle:
 
     def progress(self, done: int) -> None:
         """Items of this shard done so far; written about once a second. Raises Superseded or Canceled."""
-        if time.monotonic() - self._written >= min(SECONDS_BETWEEN_WRITES, settings.RUN_HEARTBEAT_SECONDS):
+        if _is_due(self._told, SECONDS_BETWEEN_WRITES):
             patiently(partial(self._advance, min(done, self.shard.size)))
+            self._told = time.monotonic()
 
     def beat(self) -> None:
         self.progress(self.shard.done)
@@ -208,7 +208,6 @@ class ShardHandle:
         mine = Shard.objects.filter(pk=self.shard.pk, attempt=self.attempt, status=RunStatus.RUNNING)
         if not patiently(lambda: mine.update(heartbeat_at=Now(), **fields)):
             raise lost(self.run.pk)
-        self._written = time.monotonic()
 
     def _advance(self, done: int) -> None:
         with transaction.atomic():
@@ -230,6 +229,10 @@ class ShardHandle:
             if row is None:
                 raise lost(self.run.pk)
         return bool(row[0] == 0)
+
+
+def _is_due(last: float, seconds: float) -> bool:
+    return time.monotonic() - last >= min(seconds, settings.RUN_HEARTBEAT_SECONDS)
 
 
 def lost(run_id: int) -> Stopped:

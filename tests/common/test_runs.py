@@ -12,6 +12,7 @@ from apps.common.http import Conflict
 from apps.common.jobs import execute
 from apps.common.kinds import KINDS
 from apps.common.models import Run, RunStatus
+from config.processes import wait_until
 from tests.work.models import Receipt
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,7 @@ def test_a_superseded_attempt_cannot_write(write: str) -> None:
     orphan = started(run)
     assert runs.requeue(orphan.run, "no heartbeat")
     heir = started(run)
-    orphan._written = heir._written = float("-inf")  # no throttling
+    orphan._written = orphan._told = float("-inf")  # no throttling
     writes = {
         "progress": lambda: orphan.progress(99),
         "beat": orphan.beat,
@@ -206,3 +207,15 @@ def test_progress_is_not_written_at_every_call() -> None:
     for number in range(2, 10):
         handle.progress(number)
     assert Run.objects.get(pk=handle.run.pk).done == 1
+
+
+def test_a_job_that_writes_all_the_time_still_says_how_far_it_is() -> None:
+    handle = started(make_run())
+
+    def told() -> bool:
+        with handle.guard():
+            pass
+        handle.progress(5)
+        return Run.objects.get(pk=handle.run.pk).done == 5
+
+    assert wait_until(told, 30)

@@ -8,6 +8,7 @@ from apps.common import runs
 from apps.common.handles import Canceled, Superseded
 from apps.common.jobs import execute, execute_shard
 from apps.common.models import Run, RunStatus, Shard
+from config.processes import wait_until
 from tests.common.test_runs import receipts
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,7 @@ def test_a_superseded_shard_cannot_write_and_its_items_are_counted_once() -> Non
     run = make_sharded()
     pk = shard_ids(run)[0]
     orphan = started_shard(pk)
-    orphan._written = float("-inf")
+    orphan._told = float("-inf")
     orphan.progress(7)
     run.refresh_from_db()
     assert run.done == 7
@@ -93,7 +94,7 @@ def test_a_superseded_shard_cannot_write_and_its_items_are_counted_once() -> Non
     run.refresh_from_db()
     assert run.done == 0
     heir = started_shard(pk)
-    orphan._written = float("-inf")
+    orphan._told = float("-inf")
     for write in (lambda: orphan.progress(8), orphan.finish, lambda: orphan.fail("x"), orphan.guard().__enter__):
         with pytest.raises(Superseded):
             write()
@@ -139,3 +140,16 @@ def test_a_shut_down_installation_requeues_its_shards_not_their_run() -> None:
     run.refresh_from_db()
     assert run.status == RunStatus.RUNNING
     assert set(run.shards.values_list("status", flat=True)) == {RunStatus.QUEUED}
+
+
+def test_a_shard_that_writes_all_the_time_still_says_how_far_it_is() -> None:
+    run = make_sharded()
+    handle = started_shard(shard_ids(run)[0])
+
+    def told() -> bool:
+        with handle.guard():
+            pass
+        handle.progress(5)
+        return Run.objects.get(pk=run.pk).done == 5
+
+    assert wait_until(told, 30)
