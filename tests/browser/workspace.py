@@ -14,8 +14,8 @@ from apps.labeling.models import Draft
 from tests.labeling.workspace_desk import WorkDesk
 
 SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
-WHOLE = """(({flow, editor}) => flow.task && flow.images.full(flow.task).image === editor.image)(
-    document.querySelector("#stage"))"""
+WHOLE = """(({flow, editor}) => flow.task && editor.image?.naturalWidth > 0
+    && editor.image.src === new URL(flow.task.image, location.href).href)(document.querySelector("#stage"))"""
 Box = tuple[float, float, float, float]
 
 
