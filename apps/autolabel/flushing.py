@@ -48,8 +48,10 @@ def _labeled_pass(handle: Handle, stage: Stage, before: int) -> int:
 def _predicted(handle: Handle, stage: Stage, cycle: Cycle, threshold: float, before: int) -> int:
     handle.progress(before, phase="Flushing auto-labels")
     auto_labels = queue.predictions(cycle, threshold)
-    # By the index of predictions alone: what has left the stage meanwhile is passed over when its task is locked.
-    found = Prediction.objects.filter(cycle=cycle, confidence__gte=threshold)
+    # What somebody has labeled meanwhile is not for a flush of predictions.
+    found = Prediction.objects.filter(
+        cycle=cycle, confidence__gte=threshold, task__stage=stage, task__state=TaskState.WAITING
+    )
     moved, last = 0, 0
     while ids := list(found.filter(task_id__gt=last).order_by("task_id").values_list("task_id", flat=True)[:CHUNK]):
         with handle.guard():

@@ -169,9 +169,7 @@ def flush_move(
     by which `unflush` finds them.
     """
     with transaction.atomic():
-        # What somebody labeled meanwhile is for a flush of labels, not for one of predictions.
-        states = [TaskState.WAITING] if auto_labels else [TaskState.WAITING, TaskState.DONE]
-        ids = moves.lock(stage.pk, task_ids, states)
+        ids = moves.lock(stage.pk, task_ids, [TaskState.WAITING, TaskState.DONE])
         way: dict[str, Any] = {
             "stages": pipeline_of(stage.project_id), "origin": stage, "port": port, "verb": "flushed",
             "by": by.pk if by else None, "detail": {"flush": flush} if flush else None,
