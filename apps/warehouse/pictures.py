@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 PIXEL_LIMIT = 200_000_000
 SHOWABLE_PIXELS = 50_000_000
@@ -31,7 +31,7 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, Memory
 
 # Beyond glibc's largest threshold (32 MB) a block is mapped and given back when freed; smaller ones stay with the
 # thread that freed them, and several threads' leftovers add up to several pictures.
-Image.core.set_block_size(64 * 1024 * 1024)
+_imaging.set_block_size(64 * 1024 * 1024)
 
 # Pillow refuses by itself above twice its limit; between the limit and that we refuse, by the header.
 Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
@@ -138,16 +138,6 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
             raise BadPicture(f"The picture is damaged: {error}.") from error
 
 
-@contextlib.contextmanager
-def _decoding(image: Image.Image) -> Iterator[None]:
-    """The room this picture takes, given back once its pixels are."""
-    with _room.taken(image.width * image.height):
-        try:
-            yield
-        finally:
-            image.close()
-
-
 def may_be_shown(path: str) -> bool:
     """Whether browsers show files of this name, before anybody has looked inside."""
     return not path.lower().endswith((".tif", ".tiff"))
@@ -155,7 +145,7 @@ def may_be_shown(path: str) -> bool:
 
 def shrink(file: BinaryIO, side: int = THUMBNAIL_SIDE, quality: int = 82) -> bytes:
     """A JPEG of at most `side` pixels a side, upright. Decodes everything, so a truncated file is found: BadPicture."""
-    with _opened(file) as image, _decoding(image):
+    with _opened(file) as image, _room.taken(image.width * image.height):
         turned = int(image.getexif().get(_ORIENTATION, 1))
         image.draft("RGB", (side, side))
         small = _plain(image, side)
@@ -178,7 +168,7 @@ def upright(file: BinaryIO) -> bytes:
             file.seek(0)
             return file.read()
         out, kind = io.BytesIO(), "JPEG" if image.format == "MPO" else image.format
-        with _decoding(image):
+        with _room.taken(image.width * image.height):
             turned = ImageOps.exif_transpose(image)
             turned.save(out, kind, quality=95, icc_profile=image.info.get("icc_profile"))
         return out.getvalue()
