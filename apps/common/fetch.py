@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
@@ -65,16 +65,18 @@ def fetch(
     body: bytes | None = None,
     max_bytes: int = 64 * 1024 * 1024,
     seconds: float = 30.0,
+    into: BinaryIO | None = None,
 ) -> Fetched:
     """The answer, whatever its status; FetchError when there is none within the limits, Refused when the way is barred.
 
-    `seconds` is for everything together, redirects and a body that trickles included.
+    `seconds` is for everything together, redirects and a body that trickles included. The body of an answer that is no
+    redirect is written `into` a file as it comes, if one is given, and `Fetched.body` is left empty.
     """
     deadline = time.monotonic() + seconds
     sent = dict(headers or {})
     for _ in range(MOST_REDIRECTS + 1):
         try:
-            answer = _once(url, method, sent, body, max_bytes, deadline)
+            answer = _once(url, method, sent, body, max_bytes, deadline, into)
         except TimeoutError as error:
             raise FetchError(f"{_host(url)} did not answer within {seconds:.0f} seconds.") from error
         except ssl.SSLError as error:
@@ -148,7 +150,13 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 
 def _once(
-    url: str, method: str, headers: Mapping[str, str], body: bytes | None, max_bytes: int, deadline: float
+    url: str,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    max_bytes: int,
+    deadline: float,
+    into: BinaryIO | None,
 ) -> Fetched:
     host = _host(url)
     parts = urlsplit(url)
@@ -160,8 +168,10 @@ def _once(
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         link.request(method, path, body=body, headers={"User-Agent": "Winnow", **headers})
         answer = link.getresponse()
-        content = _read(answer, max_bytes)
-        return Fetched(url, answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        memory = io.BytesIO()
+        _read(answer, max_bytes, memory if into is None or answer.status in REDIRECTS else into)
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return Fetched(url, answer.status, named, memory.getvalue())
 
 
 def _connect(scheme: str, host: str, port: int, deadline: float) -> socket.socket:
@@ -212,18 +222,18 @@ class _TimedReader(io.RawIOBase):
         return self._sock.recv_into(buffer)
 
 
-def _read(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
+def _read(answer: http.client.HTTPResponse, max_bytes: int, into: BinaryIO) -> None:
     announced = answer.getheader("Content-Length")
     if announced and announced.isdigit() and int(announced) > max_bytes:
         raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
-    content = bytearray()
+    count = 0
     while chunk := answer.read1(CHUNK):
-        content += chunk
-        if len(content) > max_bytes:
+        count += len(chunk)
+        if count > max_bytes:
             raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
-    if announced and announced.isdigit() and len(content) < int(announced) and answer.length:
+        into.write(chunk)
+    if announced and announced.isdigit() and count < int(announced) and answer.length:
         raise FetchError("The answer broke off before its end.")
-    return bytes(content)
 
 
 def _left(deadline: float) -> float:

@@ -13,13 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.access import Can, enter
 from apps.common.http import Conflict, HtmxRequest
+from apps.common.paging import page_by_key
 from apps.taxonomies import services, trees
 from apps.taxonomies.forms import PreviewForm, TaxonomyForm, TreeForm
 from apps.taxonomies.models import Taxonomy
 from apps.taxonomies.readymade import READYMADE
 from apps.taxonomies.trees import TreeErrors
-
-NAMES_SHOWN = 200
 
 
 @require_GET
@@ -27,8 +26,10 @@ def taxonomies(request: HtmxRequest, org: str) -> HttpResponse:
     """The newest version of each."""
     organization = enter(request, org, Can.SEE_WAREHOUSE)
     newest = organization.taxonomies.values("name").annotate(newest=Max("pk")).values("newest")
-    rows = Taxonomy.objects.filter(pk__in=newest).annotate(size=Count("categories")).order_by("name")[:NAMES_SHOWN]
-    return render(request, "taxonomies/taxonomies.html", {"rows": rows, "tab": "taxonomies"})
+    rows = Taxonomy.objects.filter(pk__in=newest).annotate(size=Count("categories"))
+    page = page_by_key(rows, ("name", "id"), request.GET.get("after", ""), before=request.GET.get("before", ""))
+    context = {"rows": page.rows, "links": page.links(request), "tab": "taxonomies"}
+    return render(request, "taxonomies/taxonomies.html", context)
 
 
 @require_http_methods(["GET", "POST"])

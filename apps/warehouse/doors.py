@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.core.files.storage import FileSystemStorage, default_storage, storag
 
 from apps.common import fetch
 from apps.warehouse.models import StorageMethod
-from apps.warehouse.s3 import S3, StorageError, TooLong
+from apps.warehouse.s3 import BYTES_IN_MEMORY, S3, StorageError, TooLong
 
 Provider = StorageMethod.Provider
 
@@ -65,15 +65,17 @@ class Public:
         self.method = method
 
     def open(self, path: str, most: int | None = None) -> BinaryIO:
+        copy = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY)  # noqa: SIM115
         try:
-            answer = fetch.fetch(path, max_bytes=most or settings.UPLOAD_LIMIT_BYTES)
+            answer = fetch.fetch(path, max_bytes=most or settings.UPLOAD_LIMIT_BYTES, into=cast(BinaryIO, copy))
         except fetch.TooLong as error:
             raise (TooLong if most else StorageError)(str(error)) from error
         except fetch.FetchError as error:
             raise StorageError(str(error)) from error
         if answer.status != 200:
             raise StorageError(f"{urlsplit(path).hostname} answered {answer.status}.")
-        return io.BytesIO(answer.body)
+        copy.seek(0)
+        return cast(BinaryIO, copy)
 
     def url(self, path: str) -> str | None:
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -132,6 +133,15 @@ def test_an_answer_comes_with_status_type_and_body(server: str) -> None:
     assert Handler.seen[0][0] == "/x?y=1"
     assert Handler.seen[0][1]["host"] == server.removeprefix("http://")
     assert fetch(f"{server}/missing").status == 404
+
+
+@pytest.mark.usefixtures("private_allowed")
+def test_a_body_is_written_into_a_file_without_those_of_the_redirects_before_it(server: str) -> None:
+    file = io.BytesIO()
+    answer = fetch(f"{server}/to/{server}/final", into=file)
+    assert (answer.status, answer.body, file.getvalue()) == (200, b"", b"x" * 1000)
+    with pytest.raises(FetchError, match="larger than the limit"):
+        fetch(f"{server}/unannounced", into=io.BytesIO(), max_bytes=999)
 
 
 @pytest.mark.usefixtures("private_allowed")

@@ -37,6 +37,17 @@ def test_a_taxonomy_of_another_organization_is_404(organization: Organization, s
     assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 404)
 
 
+def test_the_list_shows_the_newest_versions_a_page_at_a_time(organization: Organization, client: Client) -> None:
+    for number in range(52):
+        row = services.create(organization=organization, name=f"T{number:02d}", tree=["a"])
+    services.freeze(row)
+    services.update(taxonomy=row, tree=["a", "b"])
+    first = client.get(url("list"))
+    assert [each.name for each in first.context["rows"]] == [f"T{number:02d}" for number in range(50)]
+    rest = client.get(url("list") + first.context["links"]["next"])
+    assert [(each.name, each.version) for each in rest.context["rows"]] == [("T50", 1), ("T51", 2)]
+
+
 def test_a_taxonomy_is_made_from_lines(organization: Organization, client: Client) -> None:
     response = client.post(url("new"), {"name": "Roads", "categories": "vehicle\n  car\nperson"})
     made = organization.taxonomies.get()
