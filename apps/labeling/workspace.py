@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import Can, enter
 from apps.accounts.models import Organization, User
 from apps.common.http import Conflict, HtmxRequest
-from apps.labeling import selection, transitions, workspace_payload
+from apps.labeling import preferences, selection, transitions, workspace_payload
 from apps.labeling.models import Comment, Task
 from apps.labeling.workspace_forms import (
     CommentForm,
@@ -247,9 +246,5 @@ def comments(request: HtmxRequest, desk: Desk, task: UUID) -> dict[str, Any]:
 @require_POST
 @as_json
 def prefs(request: HtmxRequest, desk: Desk) -> dict[str, Any]:
-    wanted = read(PreferencesForm, request)["prefs"]
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=desk.user.pk)
-        user.preferences["workspace"] = wanted
-        user.save(update_fields=["preferences"])
+    preferences.remember(user=desk.user, changes=read(PreferencesForm, request)["prefs"])
     return {}

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from django import forms
 from django.http import HttpRequest
 
+from apps.labeling.preferences import BY_NAME
+
 PREFERENCES_LIMIT = 20_000
 TASKS_LIMIT = 50
 
@@ -90,6 +92,8 @@ class PreferencesForm(forms.Form):
         prefs = self.cleaned_data["prefs"]
         if not isinstance(prefs, dict) or len(str(prefs)) > PREFERENCES_LIMIT:
             raise forms.ValidationError("Settings must be one object of reasonable size.")
+        if not all(isinstance(prefs.get(name, {}), dict) for name in BY_NAME):
+            raise forms.ValidationError(f"{', '.join(BY_NAME)} must be objects.")
         return prefs
 
 

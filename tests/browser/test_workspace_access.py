@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from apps.labeling.models import Annotation
+from apps.labeling.models import Annotation, Comment
 from tests.browser.workspace import Workspace, close_to
 from tests.labeling.workspace_desk import Picture, make_desk, predicted
 
@@ -111,7 +111,9 @@ SIZES = {"laptop": (1280, 800), "tablet": (768, 1024), "phone": (390, 844), "zoo
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_s2_nothing_is_cut_off_at_any_size(work, labeler, screenshot_folder, size, theme):
+def test_s2_nothing_is_cut_off_at_any_size(work, desk, labeler, context, console, screenshot_folder, size, theme):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    Comment.objects.create(task=desk.task(LONG), author=labeler, stage_name="LABEL", text="Car or van?")
     labeler.theme = theme
     labeler.save(update_fields=["theme"])
     page = work.page
@@ -119,14 +121,17 @@ def test_s2_nothing_is_cut_off_at_any_size(work, labeler, screenshot_folder, siz
     page.set_viewport_size({"width": width, "height": height})
     page.reload()
     work.ready()
-    work.keys("Space")
-    page.wait_for_load_state("networkidle")
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    work.keys("Space", "Space")
+    expect(page.locator("#state")).to_have_text("Offline: kept in this browser")
     page.screenshot(path=screenshot_folder / f"workspace-{size}-{theme}.png", caret="initial")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     cut = page.evaluate(
-        "() => [...document.querySelectorAll('.bar *, .side button, .side input, .side-foot *')]"
-        ".filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.visually-hidden, .tools, .truncate'))"
-        ".filter(e => { const r = e.getBoundingClientRect(); return r.width && (r.right > innerWidth + 1 || r.left < -1); })"
+        "() => [...document.querySelectorAll('.bar *, .tools *, .side button, .side input, .side-foot *')]"
+        ".filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.visually-hidden, .word, .truncate'))"
+        ".filter(e => { const r = e.getBoundingClientRect(); const bar = e.closest('.bar')?.getBoundingClientRect();"
+        " return r.width && (r.right > innerWidth + 1 || r.left < -1 || (bar && r.bottom > bar.bottom)); })"
         ".map(e => e.outerHTML.slice(0, 120))"
     )
     assert cut == []
@@ -137,6 +142,11 @@ def test_s2_nothing_is_cut_off_at_any_size(work, labeler, screenshot_folder, siz
     assert overlapping == 0
     submit = page.locator("[data-action=submit]").bounding_box()
     assert submit["y"] + submit["height"] <= height
+    if size in {"laptop", "tablet"}:  # what is done to a box is in sight beside the pre-labels
+        delete = page.locator("[data-action=delete]").bounding_box()
+        assert delete["y"] + delete["height"] <= page.locator(".side-foot").bounding_box()["y"]
+    context.set_offline(False)
+    work.saving_done()
 
 
 def test_s2_reduced_motion_is_respected(work):

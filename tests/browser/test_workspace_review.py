@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from apps.accounts.models import Membership, Organization, Role
 from apps.labeling.models import Annotation
 from tests.browser.workspace import Workspace, close_to
 from tests.labeling.workspace_desk import Picture, make_desk, predicted
@@ -91,6 +92,32 @@ def test_p2_the_slider_hides_counts_and_is_remembered(work):
     work.ready("a.jpg")
     expect(slider).to_have_value("80")
     expect(undecided(work)).to_have_text("1 shown, 2 hidden")
+
+
+def remembered(work):
+    return work.page.expect_response(lambda response: response.url.endswith("/prefs/"))
+
+
+def test_p2_windows_on_two_projects_undo_no_settings_of_each_other(work, context, live_url, labeler):
+    elsewhere = Organization.objects.create(name="Elsewhere", slug="elsewhere")
+    Membership.objects.create(organization=elsewhere, user=labeler, role=Role.LABELER)
+    desk = make_desk(elsewhere, [Picture("a.jpg", prelabels=PRELABELS)])
+    other = Workspace(context.new_page(), desk, live_url).open().ready("a.jpg")
+    for window, share in ((work, "50"), (other, "80")):
+        window.page.bring_to_front()
+        with remembered(window):
+            window.page.locator("[data-pref=slider]").fill(share)
+    work.page.bring_to_front()
+    work.stage.focus()
+    with remembered(work):
+        work.keys("i")
+    for window, share in ((work, "50"), (other, "80")):
+        window.page.bring_to_front()
+        window.page.reload()
+        window.ready("a.jpg")
+        expect(window.page.locator("[data-pref=slider]")).to_have_value(share)
+        expect(window.page.locator("[data-pref=invert]")).to_be_checked()
+    other.leave()
 
 
 def test_p2_a_class_can_have_a_slider_of_its_own(work):

@@ -244,7 +244,22 @@ def test_settings_of_the_page_are_remembered_per_user(desk, client, labeler, adm
     assert client.post(desk.url("prefs"), {"prefs": json.dumps(prefs)}).status_code == 200
     assert '"accept": ["E"]' in client.get(desk.path).content.decode()
     assert '"accept": ["E"]' not in client_of(admin).get(desk.path).content.decode()
-    assert client.post(desk.url("prefs"), {"prefs": '"x"'}).status_code == 422
+    for refused in ('"x"', '{"sliders": 1}', '{"keys": []}'):
+        assert client.post(desk.url("prefs"), {"prefs": refused}).status_code == 422
+
+
+def test_settings_change_a_part_at_a_time(desk, client, labeler):
+    for prefs in (
+        {"keys": {"accept": ["E"], "reject": ["F"]}, "brightness": 140, "sliders": {"one": 0.5}},
+        {"keys": {"accept": None, "skip": ["B"]}, "sliders": {"two": 0.8}, "classSliders": {"two": {"1": 0.3}}},
+        {"classSliders": {"two": {}}, "invert": True},
+    ):
+        assert client.post(desk.url("prefs"), {"prefs": json.dumps(prefs)}).status_code == 200
+    labeler.refresh_from_db()
+    assert labeler.preferences["workspace"] == {
+        "keys": {"reject": ["F"], "skip": ["B"]}, "brightness": 140, "invert": True,
+        "sliders": {"one": 0.5, "two": 0.8}, "classSliders": {"two": {}},
+    }  # fmt: skip
 
 
 def test_a_rejected_task_returns_with_what_the_reviewer_wrote(organization, labeler, admin, client_of):

@@ -165,7 +165,7 @@ export class Editor {
   // category null: the slider of all classes, which takes back what was set for one.
   setSlider(value, category = null) {
     if (category !== null) return this.setPref("classSliders", { ...this.prefs.classSliders, [category]: value });
-    this.prefs.classSliders = {};
+    if (Object.keys(this.prefs.classSliders).length) this.setPref("classSliders", {});
     return this.setPref("slider", value);
   }
 

@@ -112,7 +112,7 @@ export class Panel {
     for (const { one, count } of this.classRows) count.textContent = counts.get(one.id) || "";
     const undecided = editor.undecided();
     const shown = editor.doubts().length;
-    this.find(".review").hidden = !editor.hadPrelabels;
+    for (const part of [".review", ".thumbs-bar"]) this.find(part).hidden = !editor.hadPrelabels;
     this.find("[data-undecided]").textContent = `${shown} shown, ${undecided.length - shown} hidden`;
     this.find("[data-boxes]").textContent = editor.store.all().length;
     this.find(".no-boxes").hidden = editor.store.all().length > 0;

@@ -32,12 +32,13 @@ export function speakFor(user) {
 
 // A redirect of these paths can only lead to the login page. What is broken off, a 5xx, or a page in the place of our
 // JSON (the gate of a network) is no answer of ours: the request is sent again.
-export async function call(url, data = null) {
+// leaving: the request outlives the page.
+export async function call(url, data = null, leaving = false) {
   let answer;
   let body = null;
   try {
     answer = await fetch(url, {
-      method: data ? "POST" : "GET", body: data && form(data), redirect: "manual",
+      method: data ? "POST" : "GET", body: data && form(data), redirect: "manual", keepalive: leaving,
       headers: { "X-CSRFToken": token(), Accept: "application/json", ...(data && { "X-User": speaker }) },
     });
     if (answer.headers.get("Content-Type")?.includes("json")) body = await answer.json();

@@ -116,8 +116,8 @@ export class Flow {
     if (turn !== this.turn) return;
     const size = { w: task.width, h: task.height };
     this.task = task;
-    this.editor.hadPrelabels = task.prelabels.length > 0;
     this.editor.open({ ...work, prelabels: task.prelabels, size, image: image || new Image(), preview: full.preview, readonly: this.data.readonly });
+    this.editor.hadPrelabels = task.prelabels.length > 0 && (!this.data.review || this.editor.undecided().length > 0);
     this.clock.start(work.seconds || 0);
     this.page.showTask(task, { problem: image ? "" : "The image did not load." });
     if (mine && kept.kind === "parked") this.noteChange();

@@ -12,6 +12,7 @@ import { Sheet, ask, logInAgain, open } from "./dialogs.js";
 import { Comments, Queue } from "./drawer.js";
 import { Flow } from "./flow.js";
 import { Page } from "./page.js";
+import { Settings } from "./settings.js";
 import { Sync } from "./sync.js";
 
 const DEFAULTS = {
@@ -19,7 +20,6 @@ const DEFAULTS = {
   pixelated: false, brightness: 100, contrast: 100, saturation: 100, invert: false,
 };
 const LOOKS = ["brightness", "contrast", "saturation", "invert"];
-const SAVE_PREFS_MS = 800;
 
 const data = JSON.parse(document.getElementById("workspace-data").textContent);
 const closing = new AbortController();
@@ -75,20 +75,12 @@ const panel = new Panel(editor, document.getElementById("panel"), keymap);
 const sheet = new Sheet(keymap, () => {
   label();
   panel.labelKeys();
-  savePrefs();
+  settings.later();
 });
-
-let prefsTimer = 0;
-
-function savePrefs() {
-  clearTimeout(prefsTimer);
-  prefsTimer = setTimeout(() => {
-    const { slider, classSliders: ofClasses, ...rest } = editor.prefs;
-    const ofProject = { sliders: { ...sliders, [data.project]: slider }, classSliders: { ...classSliders, [data.project]: ofClasses } };
-    call(data.urls.prefs, { prefs: { ...rest, ...ofProject, keys: keymap.own } })
-      .catch((error) => page.hint(`Your settings were not remembered: ${error.message || "log in first"}`));
-  }, SAVE_PREFS_MS);
-}
+const settings = new Settings({
+  url: data.urls.prefs, project: data.project, prefs, keymap, signal,
+  failed: (error) => page.hint(`Your settings were not remembered: ${error.message || "log in first"}`),
+});
 
 // Every control that does what a key does says so.
 function label() {
@@ -137,7 +129,7 @@ for (const id of ["rest-again", "cut-again"]) document.getElementById(id).addEve
 document.getElementById("broken-again").addEventListener("click", () => flow.task && flow.open(flow.task));
 document.getElementById("state").addEventListener("click", () => (page.find("#state").dataset.state === "login" ? logIn() : sync.replay()));
 editor.on((news) => {
-  if (news.pref) savePrefs();
+  if (news.pref) settings.note(news.pref);
   if (!("tool" in news) && !news.pref) return;
   for (const button of document.querySelectorAll("[data-tool-button]")) button.setAttribute("aria-pressed", button.dataset.toolButton === editor.tool);
   for (const button of document.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", Boolean(editor.prefs[button.dataset.toggle]));

@@ -1,8 +1,9 @@
 // What the page shows around the canvas: the task, the state of the work, hints, the clock.
 
+// What is said, and what is said besides where there is room.
 const STATES = {
-  saved: "Saved", changed: "Not saved yet", saving: "Saving", login: "Log in to save", refused: "Not saved",
-  offline: "Offline: kept in this browser",
+  saved: ["Saved", ""], changed: ["Not saved", " yet"], saving: ["Saving", ""], login: ["Log in", " to save"], refused: ["Not saved", ""],
+  offline: ["Offline", ": kept in this browser"],
 };
 const HINT_MS = 5000;
 const LOADING_MS = 300;
@@ -31,7 +32,10 @@ export class Page {
     const element = this.find("#state");
     const kept = state === "offline" && detail > 1 ? ` (${detail} tasks)` : "";
     element.dataset.state = state;
-    element.textContent = STATES[state] + kept;
+    const [word, more] = STATES[state];
+    element.firstElementChild.textContent = word;
+    element.lastElementChild.textContent = more + kept;
+    element.title = word + more + kept;
     if (state === "refused" && detail) this.hint(detail);
     if (state === "login") this.onLogin?.();
   }
@@ -59,6 +63,7 @@ export class Page {
     clearTimeout(this.loadTimer);
     const stage = this.find("#stage");
     stage.classList.remove("loading");
+    stage.classList.toggle("idle", !task);
     stage.dataset.task = task ? task.id : "";
     this.find("#rest").hidden = Boolean(task) || cut;
     this.find("#cut").hidden = Boolean(task) || !cut;
