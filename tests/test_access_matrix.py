@@ -417,6 +417,11 @@ ROWS: dict[str, Row | Api | Personal | Open | Staff] = {
     "api:get_model": Api({"GET": Can.RUN_LEARNING}, in_cycle, also=NOT_FOUND),  # no cycle has run
     "api:cancel": Api({"POST": Can.RUN_LEARNING}, in_learning),
     "api:flush": Api({"POST": Can.RUN_LEARNING}, in_learning, {}),
+    "api:preview_flush": Api({"GET": Can.RUN_LEARNING}, in_learning),
+    "api:accept_predictions": Api({"POST": Can.RUN_LEARNING}, in_learning, {"threshold": 0.9}),
+    "api:revert_flush": Api(
+        {"POST": Can.RUN_LEARNING}, lambda world: in_learning(world) | {"uid": world.run.uid}, also=NOT_FOUND
+    ),  # no flush
     "api:get_external_cycle": Api({"GET": Can.RUN_LEARNING}, in_learning),
     "api:list_labeled": Api({"GET": Can.RUN_LEARNING}, in_cycle),
     "api:list_unlabeled": Api({"GET": Can.RUN_LEARNING}, in_cycle),

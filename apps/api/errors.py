@@ -110,7 +110,7 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(LabelErrors)
     def labels(request: HttpRequest, error: LabelErrors) -> HttpResponse:
         each = [{"position": one.position, "field": "labels", "message": one.message} for one in error.errors]
-        return answer(422, "The labels were refused; nothing was saved.", each)
+        return answer(422, error.message or "The labels were refused; nothing was saved.", each)
 
     @api.exception_handler(FormError)
     def form(request: HttpRequest, error: FormError) -> HttpResponse:

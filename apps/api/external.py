@@ -10,20 +10,15 @@ from django.http import HttpRequest
 from ninja import Path, Router, Schema, Status
 from pydantic import Field
 
-from apps.accounts.access import Can
-from apps.api.auth import enter
 from apps.api.datasets import image_url
 from apps.api.errors import REFUSALS
-from apps.api.inputs import Number
+from apps.api.learning import CyclePath, StagePath, learning_stage
 from apps.api.paging import CursorQuery, Page, page
-from apps.api.projects import stage_of
 from apps.api.runs import RunOut
 from apps.autolabel import external, receiving
 from apps.autolabel.models import Cycle
-from apps.autolabel.state import learner_of
 from apps.common.models import Run
 from apps.labeling.models import Task
-from apps.projects.models import Stage
 from apps.taxonomies import labels as label_json
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies import trees
@@ -90,11 +85,9 @@ class ReceivedOut(Schema):
 
 
 @router.get("", response={200: ExternalOut, **REFUSALS})
-def get_external_cycle(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str]
-) -> dict[str, Any]:
+def get_external_cycle(request: HttpRequest, where: Path[StagePath]) -> dict[str, Any]:
     """The open cycle, its taxonomy and how much there is to read. 409 while no cycle is open: trigger one."""
-    cycle = external.open_cycle_of(_stage(request, slug, project_id, stage))
+    cycle = external.open_cycle_of(learning_stage(request, where))
     taxonomy = cycle.stage.taxonomy
     assert taxonomy is not None  # noqa: S101
     named = {
@@ -112,22 +105,15 @@ def get_external_cycle(
 
 
 @router.get("/cycles/{number}/labeled", response={200: Page[LabeledOut], **REFUSALS})
-def list_labeled(
-    request: HttpRequest,
-    slug: Path[str],
-    project_id: Path[uuid.UUID],
-    stage: Path[str],
-    number: Path[Number],
-    cursor: CursorQuery,
-) -> dict[str, Any]:
+def list_labeled(request: HttpRequest, where: Path[CyclePath], cursor: CursorQuery) -> dict[str, Any]:
     """Images with what people said of them, as of when the cycle was opened. What is held out is not among them."""
-    cycle = _cycle(request, slug, project_id, stage, number)
+    cycle = _cycle(request, where)
     paths = trees_of(cycle)
     rows = external.labeled(cycle).select_related("datapoint__storage", "annotation")
 
     def shape(task: Task) -> dict[str, Any]:
         said = task.annotation.labels if task.annotation else []
-        return _task(request, slug, task) | {
+        return _task(request, where.slug, task) | {
             "labels": [label_json.to_exchange(each, paths.__getitem__) for each in said]
         }
 
@@ -135,39 +121,28 @@ def list_labeled(
 
 
 @router.get("/cycles/{number}/unlabeled", response={200: Page[UnlabeledOut], **REFUSALS})
-def list_unlabeled(
-    request: HttpRequest,
-    slug: Path[str],
-    project_id: Path[uuid.UUID],
-    stage: Path[str],
-    number: Path[Number],
-    cursor: CursorQuery,
-) -> dict[str, Any]:
+def list_unlabeled(request: HttpRequest, where: Path[CyclePath], cursor: CursorQuery) -> dict[str, Any]:
     """Images that the cycle has no prediction of yet: asked again after an interruption, only the rest."""
-    cycle = _cycle(request, slug, project_id, stage, number)
+    cycle = _cycle(request, where)
     rows = external.unpredicted(cycle).select_related("datapoint__storage")
-    return page(rows, cursor, lambda task: _task(request, slug, task))
+    return page(rows, cursor, lambda task: _task(request, where.slug, task))
 
 
 @router.post("/cycles/{number}/predictions", response={200: ReceivedOut, **REFUSALS}, openapi_extra=STREAM)
-def post_predictions(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
-) -> receiving.Received:
+def post_predictions(request: HttpRequest, where: Path[CyclePath]) -> receiving.Received:
     """Predictions as JSON lines, read as a stream and kept piece by piece; sent again, one replaces itself.
 
     A line is `{"taskId", "labels", "score"}`: labels in the exchange form or in Winnow's, `score` from 0 to 1 for how
     sure the model is of the image; without it the confidences of the labels say so. Images that came to the queue
     later may still be predicted for the current cycle after it was closed.
     """
-    return receiving.receive(_cycle(request, slug, project_id, stage, number), _lines(request))
+    return receiving.receive(_cycle(request, where), _lines(request))
 
 
 @router.post("/cycles/{number}/close", response={202: RunOut, **REFUSALS})
-def close_cycle(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
-) -> Status[Run]:
+def close_cycle(request: HttpRequest, where: Path[CyclePath]) -> Status[Run]:
     """All predictions are in: measure them on what was held out, calibrate, rank, make them current."""
-    return Status(202, external.close_cycle(_cycle(request, slug, project_id, stage, number)))
+    return Status(202, external.close_cycle(_cycle(request, where)))
 
 
 def trees_of(cycle: Cycle) -> dict[int, list[str]]:
@@ -184,14 +159,8 @@ def _lines(request: HttpRequest) -> Iterator[bytes]:
             line = request.readline(receiving.LONGEST_LINE + 1)
 
 
-def _stage(request: HttpRequest, slug: str, project_id: uuid.UUID, name: str) -> Stage:
-    stage = stage_of(enter(request, slug, Can.RUN_LEARNING), project_id, name)
-    learner_of(stage)
-    return stage
-
-
-def _cycle(request: HttpRequest, slug: str, project_id: uuid.UUID, stage: str, number: int) -> Cycle:
-    return external.cycle_of(_stage(request, slug, project_id, stage), number)
+def _cycle(request: HttpRequest, where: CyclePath) -> Cycle:
+    return external.cycle_of(learning_stage(request, where), where.number)
 
 
 def _task(request: HttpRequest, slug: str, task: Task) -> dict[str, Any]:

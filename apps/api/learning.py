@@ -12,7 +12,7 @@ from ninja import Path, Query, Router, Schema, Status
 from pydantic import Field
 
 from apps.accounts.access import Can
-from apps.api.auth import enter
+from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS, Refused
 from apps.api.inputs import In, Number, binary, example
 from apps.api.paging import CursorQuery, Page, page
@@ -27,6 +27,18 @@ from apps.labeling.models import Batch, Task
 from apps.projects.models import Stage
 
 router = Router()
+
+
+class StagePath(Schema):
+    """Which stage an address names."""
+
+    slug: str
+    project_id: uuid.UUID
+    stage: str
+
+
+class CyclePath(StagePath):
+    number: Number
 
 
 class SummaryOut(Schema):
@@ -79,12 +91,6 @@ class CycleIn(In):
     again: bool = Field(False, description="Train although nothing was labeled since the last cycle.")
 
 
-class FlushIn(In):
-    model_config = example(threshold=0.9)
-
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-
 class CycleOut(Schema):
     number: int
     is_external: bool
@@ -103,8 +109,8 @@ class CycleOut(Schema):
 
 
 @router.get("", response={200: SummaryOut, **REFUSALS})
-def summary(request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str]) -> dict[str, Any]:
-    found = _stage(request, slug, project_id, stage)
+def summary(request: HttpRequest, where: Path[StagePath]) -> dict[str, Any]:
+    found = learning_stage(request, where)
     current = state.learner_of(found).current
     labeled = state.training_set(found, current)
     return {
@@ -121,48 +127,38 @@ def summary(request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], 
 
 
 @router.post("/batches", response={201: BatchOut, **REFUSALS})
-def send_batch(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], payload: BatchIn
-) -> Any:
+def send_batch(request: HttpRequest, where: Path[StagePath], payload: BatchIn) -> Any:
     """Send the least sure images, and audits beside them, to be labeled."""
-    found = _stage(request, slug, project_id, stage)
-    return Status(201, services.send_batch(found, size=payload.size, by=_user(request)))
+    found = learning_stage(request, where)
+    return Status(201, services.send_batch(found, size=payload.size, by=caller(request)))
 
 
 @router.post("/cycles", response={202: RunOut, **REFUSALS})
-def trigger_cycle(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], payload: CycleIn
-) -> Status[Run | None]:
+def trigger_cycle(request: HttpRequest, where: Path[StagePath], payload: CycleIn) -> Status[Run | None]:
     """Train, calibrate, predict the queue, reorder it; with an external learner: open a cycle for its predictions."""
-    found = _stage(request, slug, project_id, stage)
-    return Status(202, services.trigger_cycle(found, by=_user(request), again=payload.again).run)
+    found = learning_stage(request, where)
+    return Status(202, services.trigger_cycle(found, by=caller(request), again=payload.again).run)
 
 
 @router.get("/cycles", response={200: Page[CycleOut], **REFUSALS})
-def list_cycles(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: CursorQuery
-) -> dict[str, Any]:
-    return page(Cycle.objects.filter(stage=_stage(request, slug, project_id, stage)), cursor)
+def list_cycles(request: HttpRequest, where: Path[StagePath], cursor: CursorQuery) -> dict[str, Any]:
+    return page(Cycle.objects.filter(stage=learning_stage(request, where)), cursor)
 
 
 @router.get(
     "/cycles/{number}/model", response={200: None, **REFUSALS}, openapi_extra=binary("application/octet-stream")
 )
-def get_model(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
-) -> FileResponse:
+def get_model(request: HttpRequest, where: Path[CyclePath]) -> FileResponse:
     """The ONNX file of a cycle: normalization and box decoding are inside."""
     page_request: Any = request
-    found = _stage(request, slug, project_id, stage)
-    return model(page_request, slug, found.project_id, found.name, number)
+    found = learning_stage(request, where)
+    return model(page_request, where.slug, found.project_id, found.name, where.number)
 
 
 @router.get("/queue", response={200: Page[QueuedOut], **REFUSALS})
-def list_queue(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: QueueCursorQuery
-) -> dict[str, Any]:
+def list_queue(request: HttpRequest, where: Path[StagePath], cursor: QueueCursorQuery) -> dict[str, Any]:
     """The queue in the order in which it is sent."""
-    found = _stage(request, slug, project_id, stage)
+    found = learning_stage(request, where)
     current = state.learner_of(found).current
     try:
         places = queue.top(found, current, cursor.limit + 1, cursor.after)
@@ -180,42 +176,26 @@ def list_queue(
 
 
 @router.get("/batches", response={200: Page[BatchOut], **REFUSALS})
-def list_batches(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], cursor: CursorQuery
-) -> dict[str, Any]:
-    return page(Batch.objects.filter(stage=_stage(request, slug, project_id, stage)), cursor)
+def list_batches(request: HttpRequest, where: Path[StagePath], cursor: CursorQuery) -> dict[str, Any]:
+    return page(Batch.objects.filter(stage=learning_stage(request, where)), cursor)
 
 
 @router.post("/batches/{number}/recall", response={200: RecalledOut, **REFUSALS})
-def recall_batch(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], number: Path[Number]
-) -> dict[str, int]:
+def recall_batch(request: HttpRequest, where: Path[CyclePath]) -> dict[str, int]:
     """The unlabeled rest of a batch returns to the queue."""
-    found = _stage(request, slug, project_id, stage)
+    found = learning_stage(request, where)
     rows = Batch.objects.select_related("stage__project__organization")
-    return {"recalled": services.recall(get_object_or_404(rows, stage=found, number=number), by=_user(request))}
+    return {"recalled": services.recall(get_object_or_404(rows, stage=found, number=where.number), by=caller(request))}
 
 
 @router.post("/cancel", response={200: RunOut, **REFUSALS})
-def cancel(request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str]) -> Run:
+def cancel(request: HttpRequest, where: Path[StagePath]) -> Run:
     """Stop the cycle or flush that holds the stage."""
-    return services.cancel(_stage(request, slug, project_id, stage), by=_user(request))
+    return services.cancel(learning_stage(request, where), by=caller(request))
 
 
-@router.post("/flushes", response={202: RunOut, **REFUSALS})
-def flush(
-    request: HttpRequest, slug: Path[str], project_id: Path[uuid.UUID], stage: Path[str], payload: FlushIn
-) -> Status[Run]:
-    """Send human labels, and predictions at or above the threshold, to the labelset."""
-    found = _stage(request, slug, project_id, stage)
-    return Status(202, services.flush(found, threshold=payload.threshold, by=_user(request)))
-
-
-def _stage(request: HttpRequest, slug: str, project_id: uuid.UUID, name: str) -> Stage:
-    stage = stage_of(enter(request, slug, Can.RUN_LEARNING), project_id, name)
+def learning_stage(request: HttpRequest, where: StagePath) -> Stage:
+    """The active-learning stage, for whoever may run it."""
+    stage = stage_of(enter(request, where.slug, Can.RUN_LEARNING), where.project_id, where.stage)
     state.learner_of(stage)
     return stage
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest
 from ninja import Path, Query, Router, Schema
@@ -22,6 +22,11 @@ from apps.labeling import selection, transitions
 from apps.labeling.models import Task, TaskState
 
 router = Router()
+
+Undecided = Annotated[
+    Literal["accept", "drop"] | None,
+    Field(description="What becomes of undecided pre-labels, instead of the project's setting."),
+]
 
 
 class TaskOut(Schema):
@@ -58,6 +63,16 @@ class Work(In):
     seconds: Annotated[float, Field(ge=0)] = 0.0
 
 
+class Submission(Work):
+    """Finished work. A pre-label that is sent as it came (`source` model, no `from`) is undecided: what becomes of
+    it is the project's setting, or what `undecided` says. Where the setting is to ask, it is refused without that.
+    """
+
+    model_config = example(labels=[BOX], revision=1, seconds=12.5, undecided="drop")
+
+    undecided: Undecided = None
+
+
 class Remote(In):
     model_config = example(labels=[BOX])
 
@@ -72,6 +87,7 @@ class Verdict(In):
     labels: list[dict[str, Any]] | None = None
     revision: int
     seconds: Annotated[float, Field(ge=0)] = 0.0
+    undecided: Undecided = None
 
 
 class Rejection(In):
@@ -132,7 +148,7 @@ def save_task(request: HttpRequest, slug: Path[str], task_id: uuid.UUID, payload
 
 
 @router.post("/tasks/{task_id}/submit", response={200: TaskOut, **REFUSALS})
-def submit_task(request: HttpRequest, slug: Path[str], task_id: uuid.UUID, payload: Work) -> dict[str, Any]:
+def submit_task(request: HttpRequest, slug: Path[str], task_id: uuid.UUID, payload: Submission) -> dict[str, Any]:
     """Done: the annotation is kept and the task goes on."""
     task = task_of(enter(request, slug, Can.LABEL), task_id)
     work = payload.dict() | {"labels": understood(task.stage, payload.labels)}

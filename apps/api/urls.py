@@ -16,6 +16,7 @@ from apps.api import (
     errors,
     exports,
     external,
+    flushes,
     imports,
     labelsets,
     learning,
@@ -75,6 +76,7 @@ for path, router, tag in (
     ("/{slug}", tasks.router, "Tasks"),
     ("/{slug}/tasks/{task_id}/comments", comments.router, "Tasks"),
     (f"{STAGE}/learning", learning.router, "Active learning"),
+    (f"{STAGE}/learning/flushes", flushes.router, "Active learning"),
     (f"{STAGE}/learning/external", external.router, "External learner"),
 ):
     api.add_router(f"/organizations{path}", router, tags=[tag])

@@ -46,14 +46,16 @@ def _labeled_pass(handle: Handle, stage: Stage, before: int) -> int:
 
 
 def _predicted(handle: Handle, stage: Stage, cycle: Cycle, threshold: float, before: int) -> int:
+    """Once through the predictions in the order of their tasks, which is that of the index.
+
+    What has left or was labeled meanwhile is passed over by the move: joined here, tasks of other states could make
+    PostgreSQL sort all that is left anew for every chunk.
+    """
     handle.progress(before, phase="Flushing auto-labels")
     auto_labels = queue.predictions(cycle, threshold)
-    # What somebody has labeled meanwhile is not for a flush of predictions.
-    found = Prediction.objects.filter(
-        cycle=cycle, confidence__gte=threshold, task__stage=stage, task__state=TaskState.WAITING
-    )
+    sure = Prediction.objects.filter(cycle=cycle, confidence__gte=threshold).order_by("task_id")
     moved, last = 0, 0
-    while ids := list(found.filter(task_id__gt=last).order_by("task_id").values_list("task_id", flat=True)[:CHUNK]):
+    while ids := list(sure.filter(task_id__gt=last).values_list("task_id", flat=True)[:CHUNK]):
         with handle.guard():
             moved += transitions.flush_move(
                 stage=stage,

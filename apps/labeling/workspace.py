@@ -33,7 +33,7 @@ from apps.labeling.workspace_forms import (
 )
 from apps.projects.bricks import BRICKS
 from apps.projects.models import Project, Stage
-from apps.taxonomies.labels import LabelError, LabelErrors
+from apps.taxonomies.labels import LabelErrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +157,8 @@ def save(request: HtmxRequest, desk: Desk, task: UUID) -> dict[str, Any]:
 @as_json
 def submit(request: HtmxRequest, desk: Desk, task: UUID) -> dict[str, Any]:
     work = read(WorkForm, request)
-    found = desk.task(task)
-    _refuse_undecided(found, desk, work["labels"])
-    submitted = transitions.submit(task_id=found.uid, user=desk.user, **work)
+    submitted = transitions.submit(task_id=desk.task(task).uid, user=desk.user, **work)
     return {"revision": submitted.revision}
-
-
-def _refuse_undecided(task: Task, desk: Desk, labels: object) -> None:
-    """Where the project asks, a submit that still holds predicted boxes was not asked about."""
-    if desk.stage.project.undecided != Project.Undecided.ASK or not isinstance(labels, list):
-        return
-    predicted = {label["id"] for label in selection.opening(task, desk.user).prelabels}
-    left = [
-        label for label in labels
-        if isinstance(label, dict) and label.get("source") == "model" and not label.get("from")
-        and label.get("id") in predicted
-    ]  # fmt: skip
-    if left:
-        raise LabelErrors([LabelError(None, f"{len(left)} pre-labels are neither accepted nor rejected.")])
 
 
 @require_POST

@@ -46,10 +46,11 @@ class LabelError:
 
 
 class LabelErrors(ValueError):
-    """Every error of a list of labels at once."""
+    """Every error of a list of labels at once; `message` says it in one sentence where there is one for all."""
 
-    def __init__(self, errors: Sequence[LabelError]) -> None:
-        super().__init__(" ".join(str(error) for error in errors[:10]))
+    def __init__(self, errors: Sequence[LabelError], message: str = "") -> None:
+        super().__init__(message or " ".join(str(error) for error in errors[:10]))
+        self.message = message
         self.errors = list(errors)
 
 
@@ -181,6 +182,16 @@ def agreement(predicted: Sequence[Mapping[str, Any]], human: Sequence[Mapping[st
     if not predicted and not human:
         return 1.0
     return 2 * len(match(predicted, human, iou=iou)) / (len(predicted) + len(human))
+
+
+def undecided(labels: Sequence[Label], prelabels: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Positions of the labels that still are a pre-label itself: neither accepted, changed nor rejected."""
+    frozen = {label["id"] for label in prelabels}
+    return [
+        position
+        for position, label in enumerate(labels)
+        if label["source"] == "model" and "from" not in label and label["id"] in frozen
+    ]
 
 
 def settle(labels: Sequence[Label], prelabels: Sequence[Mapping[str, Any]]) -> list[Label]:

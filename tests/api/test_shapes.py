@@ -16,6 +16,7 @@ from apps.api.urls import api
 from apps.labeling.models import Comment
 from tests.api.conftest import Caller
 from tests.autolabel.loop import Loop
+from tests.labeling.workspace_desk import Picture, make_desk
 from tests.warehouse.factory import make_picture
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,22 @@ def test_a_refusal_names_the_place_of_each_mistake(caller: Caller, loop: Loop) -
     assert [each["position"] for each in body["errors"]] == [1, 2]
     mixed = {"labels": [{"bbox2d": {}, "category": [["object", "gray"]]}], "revision": task["revision"]}
     assert told(caller.post(f"/tasks/{task['taskId']}/submit", mixed), 422, "invalid")["errors"][0]["position"] == 0
+
+
+def test_a_submit_with_undecided_pre_labels_says_which_and_may_say_what_becomes_of_them(
+    caller: Caller, organization: Organization
+) -> None:
+    predicted = [{"id": f"p{n}", "category": n, "bbox": [0.1, 0.1, 0.2, 0.2], "source": "model"} for n in (0, 1)]
+    desk = make_desk(organization, [Picture("a.jpg", prelabels=predicted)])
+    (task,) = caller.post(f"/projects/{desk.project.uid}/stages/LABEL/tasks/next", {"count": 1}).json()["items"]
+    accepted = {**predicted[0], "source": "human", "from": "p0"}
+    work = {"labels": [accepted, predicted[1]], "revision": task["revision"]}
+    body = told(caller.post(f"/tasks/{task['taskId']}/submit", work), 422, "invalid")
+    assert body["message"] == "1 pre-label is neither accepted nor rejected."
+    assert [each["position"] for each in body["errors"]] == [1]
+    assert caller.post(f"/tasks/{task['taskId']}/submit", work | {"undecided": "drop"}).status_code == 200
+    annotation = desk.task("a.jpg").annotation
+    assert annotation is not None and [label["id"] for label in annotation.labels] == ["p0"]
 
 
 def test_an_unknown_option_does_not_pass_for_its_default(caller: Caller) -> None:

@@ -141,14 +141,24 @@ def submit(task: Task, user: User, labels: list) -> Task:
     return transitions.submit(task_id=task.uid, user=user, labels=labels, seconds=2, revision=task.revision)
 
 
-def test_undecided_prelabels_are_dropped_where_the_project_says_so(organization: Organization, labeler: User) -> None:
+@pytest.mark.parametrize(
+    ("project", "asked", "kept"), [("drop", None, [1]), ("accept", None, [0, 1]), ("ask", "drop", [1])]
+)
+def test_undecided_prelabels_become_what_the_project_or_the_submit_says(
+    organization: Organization, labeler: User, project: str, asked: str | None, kept: list[int]
+) -> None:
     plant = make_plant(organization, 1, "autolabel")
-    Project.objects.update(undecided="drop")
+    Project.objects.update(undecided=project)
     send(plant, 1, prelabels=PREDICTED)
     task = take_one(plant.stage("LABEL"), labeler)
-    done = submit(task, labeler, [make_box(0, source="model") | {"from": "p1"}, make_box(1, x=0.5)])
-    assert done.annotation is not None
-    assert [label["category"] for label in done.annotation.labels] == [1]
+    labels = [make_box(0, source="model") | {"id": "p1"}, make_box(1, x=0.5)]
+    done = transitions.submit(
+        task_id=task.uid, user=labeler, labels=labels, seconds=2, revision=task.revision, undecided=asked
+    )
+    assert done.annotation is not None and done.annotation.edits is not None
+    assert [label["category"] for label in done.annotation.labels] == kept
+    assert {label.get("from", "") for label in done.annotation.labels} == ({"p1", ""} if 0 in kept else {""})
+    assert done.annotation.edits["deleted"] == (0 not in kept)
 
 
 def test_a_save_keeps_the_work_and_the_task(organization: Organization, labeler: User) -> None:
@@ -382,7 +392,8 @@ def test_a_flush_writes_auto_labels_with_their_provenance(organization: Organiza
     stage = plant.stage("ACTIVE_LEARNING")
     ids = [task.pk for task in plant.tasks("ACTIVE_LEARNING")]
     some = Source(PREDICTED.sql + " WHERE t.id = ANY(%s)", [ids[:2]])
-    assert transitions.flush_move(stage=stage, task_ids=ids, by=None, auto_labels=some) == 3
+    assert transitions.flush_move(stage=stage, task_ids=ids, by=None) == 1
+    assert transitions.flush_move(stage=stage, task_ids=ids, by=None, auto_labels=some) == 2
     assert transitions.flush_move(stage=stage, task_ids=ids, by=None, auto_labels=some) == 0
     entries = LabelsetEntry.objects.order_by("source")
     assert [(entry.source, entry.confidence, entry.cycle, entry.author_id) for entry in entries] == [

@@ -48,6 +48,11 @@ def test_from_nothing_to_an_exported_file(
     assert learning.history()[0]["mean_confidence"] is not None
     learning.model(1, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").stat().st_size > 10_000
+    seen = learning.preview(threshold=0.0)
+    assert (seen["labeled"], seen["auto"], len(seen["least_sure"])) == (20, 16, 8)
+    accepted = learning.accept(0.0, progress=False)
+    assert accepted.result == {"labeled": 0, "auto": 16}
+    assert learning.revert(accepted, progress=False).result == {"reverted": 16}
     assert learning.flush(progress=False).result == {"labeled": 20, "auto": 16}
     file = labelset.export("coco", to=tmp_path / "out", images=True, progress=False)
     coco = json.loads(file.read_text())

@@ -163,30 +163,19 @@ def flush_move(
     port: str = "flush",
     flush: int | None = None,
 ) -> int:
-    """Send these tasks out of the flush port: labeled ones with their annotation, waiting ones with an auto-label.
+    """Send these tasks out of the flush port: labeled ones, or with `auto_labels` waiting ones that it has labels for.
 
-    A waiting task for which `auto_labels` has nothing stays. One call is one transaction. The events name the flush,
-    by which `unflush` finds them.
+    What somebody has labeled meanwhile is not for a flush of auto-labels. One call is one transaction. The events
+    name the flush, by which `unflush` finds them.
     """
     with transaction.atomic():
-        ids = moves.lock(stage.pk, task_ids, [TaskState.WAITING, TaskState.DONE])
-        way: dict[str, Any] = {
-            "stages": pipeline_of(stage.project_id), "origin": stage, "port": port, "verb": "flushed",
-            "by": by.pk if by else None, "detail": {"flush": flush} if flush else None,
-        }  # fmt: skip
-        moved = moves.travel(task_ids=ids, auto_labels=auto_labels, **way) if auto_labels else 0
-        if moved < len(ids):
-            moved += moves.travel(task_ids=_labeled(stage, ids), **way)
-    return moved
-
-
-def _labeled(stage: Stage, task_ids: Sequence[int]) -> list[int]:
-    """Those of the locked tasks that are still here and carry labels."""
-    rows = moves.fetch(
-        "SELECT id FROM labeling_task WHERE id = ANY(%s) AND stage_id = %s AND annotation_id IS NOT NULL ORDER BY id",
-        [list(task_ids), stage.pk],
-    )
-    return [row[0] for row in rows]
+        ids = moves.lock(stage.pk, task_ids, [TaskState.WAITING if auto_labels else TaskState.DONE])
+        if not ids:
+            return 0
+        return moves.travel(
+            stages=pipeline_of(stage.project_id), origin=stage, port=port, task_ids=ids, verb="flushed",
+            by=by.pk if by else None, detail={"flush": flush} if flush else None, auto_labels=auto_labels,
+        )  # fmt: skip
 
 
 def unflush(*, stage: Stage, task_ids: Sequence[int], flush: int, by: User | None) -> int:

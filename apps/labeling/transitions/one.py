@@ -47,19 +47,32 @@ def save(*, task_id: UUID, user: User, labels: object, seconds: float, revision:
     return task
 
 
-def submit(*, task_id: UUID, user: User, labels: object, seconds: float, revision: int) -> Task:
-    """The labeler is done: the annotation is kept and the task goes on to where it next rests."""
+def submit(
+    *, task_id: UUID, user: User, labels: object, seconds: float, revision: int, undecided: str | None = None
+) -> Task:
+    """The labeler is done: the annotation is kept and the task goes on to where it next rests.
+
+    `undecided`, accept or drop, says what becomes of undecided pre-labels, instead of the project.
+    """
     with transaction.atomic():
         task = held(task_id, user, revision)
         if task.stage.brick != "manual-labeling":
             raise Conflict(f"{task.stage.name} is not a labeling stage.", stage=task.stage.name)
-        annotation = annotate(task, user, labels, seconds)
+        annotation = annotate(task, user, labels, seconds, undecided)
         leave(task, "next", "submitted", user)
     task.annotation = annotation
     return fresh(task)
 
 
-def accept(*, task_id: UUID, user: User, seconds: float, revision: int, labels: object | None = None) -> Task:
+def accept(
+    *,
+    task_id: UUID,
+    user: User,
+    seconds: float,
+    revision: int,
+    labels: object | None = None,
+    undecided: str | None = None,
+) -> Task:
     """The reviewer agrees, or corrects the labels and agrees, where the stage allows it."""
     with transaction.atomic():
         task = _reviewed(task_id, user, revision)
@@ -67,7 +80,7 @@ def accept(*, task_id: UUID, user: User, seconds: float, revision: int, labels: 
         if labels is not None and _differs(parsed_labels(task.stage, labels), _said(task)):
             if not task.stage.config.get("allow_edit", True):
                 raise Conflict(f"Reviewers may not edit labels in {task.stage.name}.")
-            annotate(task, user, labels, seconds)
+            annotate(task, user, labels, seconds, undecided)
             verb = "corrected"
         leave(task, "passed", verb, user, seconds=active_seconds(seconds))
     return fresh(task)

@@ -62,16 +62,32 @@ def active_seconds(seconds: float) -> float:
     return min(max(seconds, 0.0), MOST_SECONDS) if math.isfinite(seconds) else 0.0
 
 
-def annotate(task: Task, user: User, labels: object, seconds: float) -> Annotation:
-    """Labels of a person, tied to the pre-labels the server froze; undecided ones as the project wants."""
-    parsed = parsed_labels(task.stage, labels)
-    if task.project.undecided == Project.Undecided.DROP:
-        parsed = [label for label in parsed if label["source"] != "model"]
+def annotate(task: Task, user: User, labels: object, seconds: float, undecided: str | None = None) -> Annotation:
+    """Labels of a person, tied to the pre-labels the server froze.
+
+    Undecided ones are accepted or dropped as `undecided` says, else as the project wants.
+    """
     shown = Prelabel.objects.filter(task=task).values_list("labels", flat=True).first()
     prelabels = None if task.is_audit else shown
+    parsed = parsed_labels(task.stage, labels)
+    parsed = _decided(parsed, prelabels or [], undecided or task.project.undecided)
     settled = label_json.settle(parsed, prelabels or [])
     edits = None if prelabels is None else label_json.edits(prelabels, settled)
     return record(task, user, settled, seconds, Annotation.Source.HUMAN, edits)
+
+
+def _decided(
+    labels: Sequence[label_json.Label], prelabels: Sequence[Mapping[str, Any]], rule: str
+) -> list[label_json.Label]:
+    """The labels with what is undecided among them accepted or dropped; where the rule is to ask, it is refused."""
+    left = set(label_json.undecided(labels, prelabels))
+    if left and rule == Project.Undecided.ASK:
+        errors = [label_json.LabelError(position, "neither accepted nor rejected.") for position in sorted(left)]
+        pre_labels = "1 pre-label is" if len(left) == 1 else f"{len(left)} pre-labels are"
+        raise label_json.LabelErrors(errors, f"{pre_labels} neither accepted nor rejected.")
+    if rule == Project.Undecided.DROP:
+        return [label for position, label in enumerate(labels) if position not in left]
+    return [{**label, "from": label["id"]} if position in left else label for position, label in enumerate(labels)]
 
 
 def record(

@@ -109,6 +109,18 @@ class ActiveLearning:
         """Send human labels, and predictions at or above the threshold, to the labelset."""
         return self._run(f"{self._path}/flushes", {"threshold": threshold}, wait, progress)
 
+    def preview(self, threshold: float = 0.0) -> dict[str, Any]:
+        """What would leave at a threshold: how many, their expected and measured agreement, the least sure of them."""
+        return dict(self._transport.get(f"{self._path}/flushes/preview", threshold=threshold))
+
+    def accept(self, threshold: float, *, wait: bool = True, progress: bool = True) -> Run:
+        """Send predictions at or above the threshold to the labelset, and nothing that people labeled."""
+        return self._run(f"{self._path}/flushes/accept", {"threshold": threshold}, wait, progress)
+
+    def revert(self, flush: Run, *, wait: bool = True, progress: bool = True) -> Run:
+        """Take back the auto-labels of a flush or an acceptance; images worked on since stay where they are."""
+        return self._run(f"{self._path}/flushes/{flush.data['uid']}/revert", {}, wait, progress)
+
     def recall(self, batch: int) -> int:
         """The unlabeled rest of a batch returns to the queue; how many images that are."""
         return int(self._transport.post(f"{self._path}/batches/{batch}/recall")["recalled"])
@@ -153,14 +165,26 @@ class LabelingStage:
         """Keep unfinished work; raises Conflict when the task was changed elsewhere since it was read."""
         return self._say("save", task, labels, seconds)
 
-    def submit(self, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float = 0.0) -> dict[str, Any]:
-        return self._say("submit", task, labels, seconds)
+    def submit(
+        self,
+        task: dict[str, Any],
+        labels: Sequence[dict[str, Any]],
+        seconds: float = 0.0,
+        *,
+        undecided: str | None = None,
+    ) -> dict[str, Any]:
+        """Done: the task goes on. A pre-label among `labels` that is as it came is undecided: it is accepted or
+        dropped as `undecided` ("accept" or "drop") or else the project says, or refused where the project asks.
+        """
+        return self._say("submit", task, labels, seconds, undecided=undecided)
 
     def comment(self, task: dict[str, Any], text: str) -> dict[str, Any]:
         return dict(self._transport.post(f"{self._organization}/tasks/{task['taskId']}/comments", {"text": text}))
 
-    def _say(self, verb: str, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
-        body = {"labels": list(labels), "revision": task["revision"], "seconds": seconds}
+    def _say(
+        self, verb: str, task: dict[str, Any], labels: Sequence[dict[str, Any]], seconds: float, **more: Any
+    ) -> dict[str, Any]:
+        body = {"labels": list(labels), "revision": task["revision"], "seconds": seconds, **more}
         return dict(self._transport.post(f"{self._organization}/tasks/{task['taskId']}/{verb}", body))
 
 
