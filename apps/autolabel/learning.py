@@ -18,12 +18,13 @@ from django.utils import timezone
 from apps.autolabel import files, quality
 from apps.autolabel.models import Cycle, Learner, Unreadable
 from apps.autolabel.state import standing
+from apps.autolabel.worst import Judged, label_json_of, worst_of
 from apps.common.runs import Failure, Handle, Stopped
 from apps.detector import calibrate
 from apps.detector.boxes import agreement
 from apps.detector.evaluate import average_precision
 from apps.detector.predict import Detector
-from apps.detector.types import ImageSource, NothingToLearn, Raw, Sample, Trained, Truth
+from apps.detector.types import ImageSource, NothingToLearn, Predicted, Raw, Sample, Trained, Truth
 from apps.labeling.models import Task
 from apps.projects.models import Stage
 from apps.taxonomies.models import Category
@@ -119,7 +120,8 @@ def calibrate_cycle(handle: Handle, cycle: Cycle) -> None:
     seen = [raws[task.pk] for task in readable]
     truths = [truth_of(labels_of(task), set(known)) for task in readable]
     calibration = calibrate.fit(seen, truths)
-    scored = _scored(seen, truths)
+    predicted = calibrate.cross_fitted(seen, truths) if seen else []
+    scored = _scored(predicted, truths)
     # A check drawn from confident images alone says nothing of the whole.
     whole = [pair for task, pair in zip(readable, scored, strict=True) if not is_partial(task)]
     measured = quality.measure([pair.agreement for pair in whole])
@@ -137,6 +139,10 @@ def calibrate_cycle(handle: Handle, cycle: Cycle) -> None:
             "calibrated": calibration.calibrated,
             "calibration_missing": calibration.missing,
             "calibration_error": _calibration_error(whole),
+            "worst": worst_of(
+                Judged(each.key, pair.agreement, pair.confidence, label_json_of(each, cycle.number))
+                for each, pair in zip(predicted, scored, strict=True)
+            ),
         }
         cycle.save(
             update_fields=["calibration", "held_out_images", "agreement", "agreement_low", "agreement_high"]
@@ -198,15 +204,13 @@ def _candidates(handle: Handle, cycle: Cycle, tasks: Sequence[Task]) -> tuple[di
     return raws, unreadable
 
 
-def _scored(raws: Sequence[Raw], truths: Sequence[Truth]) -> list[quality.Scored]:
+def _scored(predicted: Sequence[Predicted], truths: Sequence[Truth]) -> list[quality.Scored]:
     """Confidence and agreement of the held-out images, each judged by a calibration that has not seen it."""
-    if not raws:
-        return []
     return [
         quality.Scored(
             each.confidence, agreement(each.boxes, each.classes, each.confidences, truth.boxes, truth.classes)
         )
-        for each, truth in zip(calibrate.cross_fitted(raws, truths), truths, strict=True)
+        for each, truth in zip(predicted, truths, strict=True)
     ]
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 
 from apps.autolabel import learning, quality
 from apps.autolabel.models import Cycle, Prediction
+from apps.autolabel.worst import Judged, worst_of
 from apps.common.runs import Handle
 from apps.detector import outside
 from apps.detector.calibrate import Calibration, calibration_error
@@ -49,7 +50,12 @@ def _calibrate(handle: Handle, cycle: Cycle) -> None:
         cycle.held_out_images, cycle.agreement_n = len(rows), measured.n
         cycle.agreement, cycle.agreement_low, cycle.agreement_high = measured.mean, measured.low, measured.high
         cycle.scored = np.stack([confidence[whole], reached[whole]], 1).tolist()
-        cycle.metrics = _metrics(cycle, rows) | _calibration_figures(calibration, confidence[whole], reached[whole])
+        judged = [
+            Judged(row.task_id, float(agreed), float(sure), row.labels)
+            for row, agreed, sure in zip(rows, reached, confidence, strict=True)
+        ]
+        figures = _calibration_figures(calibration, confidence[whole], reached[whole])
+        cycle.metrics = _metrics(cycle, rows) | figures | {"worst": worst_of(judged)}
         cycle.save(
             update_fields=["calibration", "held_out_images", "agreement", "agreement_low", "agreement_high"]
             + ["agreement_n", "scored", "metrics"]

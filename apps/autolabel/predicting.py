@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.autolabel import files, learning, ranking
 from apps.autolabel.models import Cycle, Learner, Prediction, Unreadable
+from apps.autolabel.worst import label_json_of
 from apps.common.runs import Failure, Handle, Part, ShardHandle
 from apps.detector.calibrate import Calibration
 from apps.detector.predict import Detector
@@ -137,24 +138,6 @@ def _predict(
     return rows, unreadable
 
 
-def labels_of(predicted: Predicted, number: int) -> list[dict[str, Any]]:
-    """The label JSON of a prediction; the ids differ from cycle to cycle and within an image."""
-    boxes, confidences = np.round(predicted.boxes, 6).tolist(), np.round(predicted.confidences, 4).tolist()
-    return [
-        {
-            "id": f"c{number}-{index}",
-            "category": class_id,
-            "bbox": box,
-            "source": "model",
-            "confidence": confidence,
-        }
-        for index, (box, class_id, confidence) in enumerate(
-            zip(boxes, predicted.classes.tolist(), confidences, strict=True)
-        )
-        if min(box[2], box[3]) > 0
-    ]
-
-
 def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
     """Write predictions by COPY; one that is there already stays, and so does a task that was deleted meanwhile.
 
@@ -169,7 +152,7 @@ def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
         cursor.execute("TRUNCATE arriving")
         with cursor.copy("COPY arriving (task_id, labels, confidence, embedding) FROM STDIN") as copy:
             for row in rows:
-                labels = json.dumps(labels_of(row, cycle.number))
+                labels = json.dumps(label_json_of(row, cycle.number))
                 embedding = row.embedding.astype(np.float16).tobytes() if is_diverse else None
                 copy.write_row((row.key, labels, row.confidence, embedding))
         cursor.execute(

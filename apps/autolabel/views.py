@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import Can
-from apps.autolabel import bundle, dashboard, files, pictures, services, state, worth
+from apps.autolabel import bundle, dashboard, files, services, state, worth
 from apps.autolabel.forms import CheckForm, FlushForm, SendForm, ThresholdForm, TriggerForm
 from apps.autolabel.models import Cycle, FlushCheck, Unreadable
+from apps.autolabel.worst import worst
 from apps.common.http import Conflict, HtmxRequest, is_fragment, page_by_key
 from apps.labeling.models import Batch, Task
 from apps.projects.bricks import LEARNING
@@ -59,7 +60,7 @@ def _overview(request: HtmxRequest, stage: Stage, status: int = 200, **forms: Fo
         "preview": dashboard.preview(stage, 0.0, levels=found.levels),
         "work": worth.work(stage, labeled=found.labeled, total=found.total, levels=found.levels, wanted=SURE_ENOUGH),
         "precision": worth.precision(stage, found.current),
-        "worst": pictures.worst(stage) if found.current else [],
+        "worst": worst(found.current) if found.current else [],
         "drawn": dashboard.preview(stage, SURE_ENOUGH, drawn=True, levels=found.levels) if found.current else None,
         "checks": [(check, state.check_result(check)) for check in _checks(stage)],
     }

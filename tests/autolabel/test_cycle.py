@@ -8,11 +8,12 @@ from django.db.models import F
 
 from apps.autolabel import learning, predicting, queue, services, state
 from apps.autolabel.models import Cycle, Learner, Prediction, Unreadable
+from apps.autolabel.worst import worst
 from apps.common import jobs, runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus, Shard
 from apps.detector.types import Trained
-from apps.labeling.models import Prelabel, Task
+from apps.labeling.models import Annotation, Prelabel, Task
 from apps.labeling.selection import opening, take_next
 from apps.warehouse.models import Datapoint
 from tests.autolabel.loop import Loop, perform
@@ -89,6 +90,21 @@ def test_the_next_cycle_replaces_predictions_and_order(trained: Loop, model: Tra
     assert Prediction.objects.filter(cycle=cycle).count() == trained.count("ACTIVE_LEARNING", "waiting")
     first = Cycle.objects.get(number=1)
     assert first.checkpoint_path == "" and (settings.MODELS_ROOT / first.model_path).is_file()
+
+
+def test_the_worst_images_are_held_out_ones_against_what_people_say(loop: Loop, model: Trained) -> None:
+    loop.send(24)
+    loop.label()
+    held_out = Task.objects.filter(in_training_set=True, is_held_out=True).select_related("annotation")
+    odd = held_out[1]
+    assert odd.annotation is not None
+    said = [{"id": "h0", "category": 1, "bbox": [0.45, 0.45, 0.05, 0.05], "source": "human"}]
+    Annotation.objects.filter(pk=odd.annotation.pk).update(labels=said)
+    found = worst(loop.cycle(model))
+    assert found[0].agreement == 0 and found[0].task == odd
+    assert {each.task for each in found} <= set(held_out)
+    drawn = [box["label"] for box in found[0].picture.boxes]
+    assert [label["id"] for label in drawn if label["source"] == "human"] == ["h0"]
 
 
 @trains

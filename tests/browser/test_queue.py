@@ -13,7 +13,7 @@ from apps.accounts.models import Organization, User
 from apps.autolabel.models import Prediction
 from apps.common.jobs import execute
 from apps.common.models import Run
-from apps.labeling.models import Batch
+from apps.labeling.models import Annotation, Batch, Task
 from tests.autolabel.loop import Loop, make_loop
 from tests.browser.conftest import Console
 from tests.browser.test_projects import shoot
@@ -24,13 +24,14 @@ IMAGES, LABELED = 80, 55
 
 @pytest.fixture
 def learned(transactional_db: None, organization: Organization, owner: User) -> Loop:
-    """After a cycle: eleven images held out, some labeled otherwise than predicted, the rest in the queue."""
+    """After a cycle: eleven images held out, one of them labeled otherwise than predicted, the rest in the queue."""
     loop = make_loop(organization, owner, IMAGES)
     loop.send(LABELED)
     loop.label()
+    held_out = Task.objects.filter(in_training_set=True, is_held_out=True).values("annotation").first()
+    odd = [{"id": "h0", "category": 1, "bbox": [0.45, 0.45, 0.1, 0.1], "source": "human"}]
+    assert held_out and Annotation.objects.filter(pk=held_out["annotation"]).update(labels=odd)
     loop.cycle()
-    loop.send(4)
-    loop.label(labels=[{"id": "h0", "category": 1, "bbox": [0.45, 0.45, 0.1, 0.1]}])
     return loop
 
 
