@@ -51,10 +51,11 @@ class BucketIn(In):
 
 
 class FolderIn(In):
-    model_config = example(root="/data/images", folder="2026")
+    model_config = example(root="/data/images", folder="2026", labelset=None)
 
     root: str = Field(description="One of the folders that the server's operator has opened (IMPORT_FOLDERS).")
     folder: str = Field("", description="Within it; empty for all.")
+    labelset: str | None = Field(None, description="Name of the labelset that the labels in the folder go to.")
 
 
 class ImportOut(Schema):
@@ -110,10 +111,14 @@ def import_bucket(request: HttpRequest, slug: Path[str], dataset_id: Path[int], 
 
 @ways.post("/folder", response={202: ImportOut, **REFUSALS})
 def import_folder(request: HttpRequest, slug: Path[str], dataset_id: Path[int], payload: FolderIn) -> Status[Import]:
-    """Copy the pictures of a folder of the server's machine, of those its operator has opened."""
+    """Copy the pictures of a folder of the server's machine, of those its operator has opened.
+
+    With `labelset`, the labels in the folder go there: COCO, YOLO, Pascal VOC, CSV or RedBrick's JSON.
+    """
     organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
     dataset = dataset_of(organization, dataset_id)
-    wanted = cleaned(FolderForm(payload.dict(), organization=organization))
+    given = {"labelset": _key(organization.labelsets, payload.labelset) if payload.labelset else None}
+    wanted = cleaned(FolderForm(payload.dict() | given, organization=organization))
     return Status(202, imports.start_folder(dataset=dataset, by=caller(request), **wanted))
 
 
@@ -128,7 +133,8 @@ def import_archive(
 ) -> Status[Import]:
     """Import the pictures of a ZIP archive; names are paths within it.
 
-    With `labels`, a file of labels in a format that is exported too, the boxes go to the labelset of that name.
+    With `labelset`, the boxes go to the labelset of that name: from `labels`, a file in a format that is exported
+    too, or without it from the archive itself, which may be an export of images and labels in any format.
     """
     organization = enter(request, slug, Can.MANAGE_WAREHOUSE)
     dataset = dataset_of(organization, dataset_id)

@@ -24,6 +24,10 @@ RATIO_LIMIT = 200
 _SYMLINK = 0o120000
 
 
+class Damaged(ValueError):
+    """An entry that cannot be unpacked; the message is the reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A picture in the archive; `position` is its place in the archive's directory, from 1."""
@@ -81,12 +85,20 @@ def _wrong_with(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
 
 
 def read(archive: zipfile.ZipFile, entry: Entry) -> bytes:
-    """The bytes of an entry, no more than its directory promised; raises BadPicture."""
+    """The bytes of a picture; raises BadPicture."""
     try:
-        with archive.open(entry.info) as file:
-            data = file.read(entry.info.file_size + 1)
+        return unpacked(archive, entry.info)
+    except Damaged as error:
+        raise BadPicture(str(error)) from error
+
+
+def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The bytes of an entry, no more than its directory promised; raises Damaged."""
+    try:
+        with archive.open(info) as file:
+            data = file.read(info.file_size + 1)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError) as error:
-        raise BadPicture(f"The archive is damaged there: {error}.") from error
-    if len(data) > entry.info.file_size:
-        raise BadPicture("It is larger than the archive says.")
+        raise Damaged(f"The archive is damaged there: {error}.") from error
+    if len(data) > info.file_size:
+        raise Damaged("It is larger than the archive says.")
     return data

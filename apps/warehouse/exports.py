@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,7 +36,7 @@ from apps.warehouse.formats import (
     voc,
     yolo,
 )  # fmt: skip
-from apps.warehouse.formats.names import SUFFIXES, Names, split_of
+from apps.warehouse.formats.names import ABOUT, SUFFIXES, Names, Renamed, split_of
 from apps.warehouse.formats.zipstream import File, stream
 from apps.warehouse.models import Datapoint, Labelset, LabelsetEntry
 
@@ -243,33 +243,40 @@ def _archived(chosen: Format, content: Content, options: Options) -> Iterator[by
 
 def _files(chosen: Format, content: Content, options: Options) -> Iterator[File]:
     """Labels, images, and what is to be known about both."""
-    if chosen.files is not None:
-        yield from chosen.files(content)
-    elif chosen.write is not None:
-        yield f"labels.{chosen.suffix}", chosen.write(_named_as_files(content))
-    left_out: list[Problem] = []
-    if options.images:
-        yield from export_images.files(content.bare(), chosen.image_path, left_out)
-    yield "winnow.json", _about(content, left_out)
+    with Renamed() as renamed:
+        content = replace(content, renamed=renamed)
+        if chosen.files is not None:
+            yield from chosen.files(content)
+        elif chosen.write is not None:
+            yield f"labels.{chosen.suffix}", chosen.write(_named_as_files(content))
+        left_out: list[Problem] = []
+        if options.images:
+            yield from export_images.files(content.bare(), chosen.image_path, left_out)
+        yield ABOUT, _about(content, left_out, renamed)
 
 
 def _named_as_files(content: Content) -> Content:
     """Each image under the name that its file beside the labels has."""
 
-    def renamed(source: Callable[[], Items]) -> Items:
-        names = Names()
+    def as_files(source: Callable[[], Items], renamed: Renamed | None) -> Items:
+        names = Names(renamed)
         for batch in source():
             for item in batch:
-                item.name = names.file(item)
+                item.split, item.name = split_of(item.name), names.file(item)
             yield batch
 
-    return replace(content, bare=partial(renamed, content.bare), labeled=partial(renamed, content.labeled))
+    return replace(
+        content,
+        bare=partial(as_files, content.bare, None),
+        labeled=partial(as_files, content.labeled, content.renamed),
+    )
 
 
-def _about(content: Content, left_out: Sequence[Problem]) -> Iterator[bytes]:
+def _about(content: Content, left_out: Sequence[Problem], renamed: Iterable[bytes]) -> Iterator[bytes]:
     yield b'{"info":%b' % msgspec.json.encode(content.info)
     gone = ({"file_name": each.name, "dp_id": each.uid} for each in content.gone())
     yield from listed(b',"deleted"', ([each] for each in gone))
     every = ({"file_name": each.name, "reason": each.reason} for each in chain(content.left_out(), left_out))
     yield from listed(b',"left_out"', ([each] for each in every))
+    yield from listed(b',"renamed"', ([msgspec.Raw(each)] for each in renamed))
     yield b"}\n"

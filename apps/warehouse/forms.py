@@ -130,12 +130,13 @@ class ItemsListForm(forms.Form):
 
 
 class LabelsForm(forms.Form):
-    """Labels that come in a file beside the images."""
+    """Labels that come with the images, in a file of their own or, where `inside` says so, among the images."""
 
+    inside = ""
     labels = forms.FileField(
         required=False,
-        label="Labels",
-        help_text="COCO or RedBrick's JSON, which names the images by <code>file_name</code> or <code>name</code>.",
+        label="File of labels",
+        help_text="COCO or RedBrick's JSON, CSV, or a ZIP archive with one of them, with YOLO or Pascal VOC.",
     )
     labelset = forms.ModelChoiceField(
         Labelset.objects.none(), required=False, empty_label="No labels", label="Labels go to"
@@ -144,12 +145,15 @@ class LabelsForm(forms.Form):
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["labelset"].queryset = organization.labelsets.order_by("name")  # type: ignore[attr-defined]
+        if self.inside:
+            self.fields["labels"].help_text += f" Not needed where {self.inside} holds the labels itself."
+            self.fields["labelset"].help_text = f"Choose one to take in the labels that {self.inside} holds."
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("labels") and not data.get("labelset"):
             self.add_error("labelset", "Say which labelset the labels go to.")
-        if data.get("labelset") and not data.get("labels") and "labels" not in self.errors:
+        if data.get("labelset") and not data.get("labels") and "labels" not in self.errors and not self.inside:
             self.add_error("labels", "Give the file with the labels, or choose no labelset.")
         return data
 
@@ -175,6 +179,7 @@ class BucketForm(LabelsForm):
 class ZipForm(LabelsForm):
     """An archive of pictures."""
 
+    inside = "the archive"
     file = forms.FileField(label="ZIP archive", allow_empty_file=True)
     field_order = ["file", "labels", "labelset"]
 
@@ -182,6 +187,7 @@ class ZipForm(LabelsForm):
 class FolderForm(LabelsForm):
     """A folder of the server's machine."""
 
+    inside = "the folder"
     root = forms.ChoiceField(label="Folder of the server")
     folder = forms.CharField(
         required=False, max_length=1000, label="Folder within it", help_text="Empty for all that is in it."

@@ -23,6 +23,8 @@ from apps.common.models import Run
 from apps.warehouse import archives, items_list, label_files, methods, taking
 from apps.warehouse.formats import FormatError
 from apps.warehouse.items_list import Bad, Listed
+from apps.warehouse.label_readers import reader_of
+from apps.warehouse.label_trees import ZipTree, recognize
 from apps.warehouse.models import Dataset, Import, Labelset, StorageMethod
 from apps.warehouse.s3 import S3, StorageError
 from apps.warehouse.signals import announce_datapoints
@@ -78,7 +80,10 @@ def start_folder(
     labelset: Labelset | None = None,
     by: User | None,
 ) -> Import:
-    """Copy the pictures of a folder of the server's machine, of those its operator has opened."""
+    """Copy the pictures of a folder of the server's machine, of those its operator has opened.
+
+    With a labelset and no file of labels, those in the folder go there.
+    """
     try:
         taking.folder_of(root, folder)
     except FormatError as error:
@@ -95,10 +100,15 @@ def start_zip(
     labelset: Labelset | None = None,
     by: User | None,
 ) -> Import:
-    """Import the pictures of a ZIP archive into Winnow's own storage."""
+    """Import the pictures of a ZIP archive into Winnow's own storage.
+
+    With a labelset and no file of labels, those in the archive go there.
+    """
     try:
         with archives.open_archive(file) as archive:
             total = sum(1 for _ in archives.entries(archive))
+            if labelset and not labels:
+                recognize(ZipTree(archive))
     except FormatError as error:
         raise ValidationError(str(error)) from error
     if not total:
@@ -153,15 +163,23 @@ def perform(handle: runs.Handle) -> dict[str, Any]:
         if handle.params.get("retry"):
             _retry(handle, row)
         else:
-            labels = label_files.of_import(row)  # A file that is broken as a whole brings nothing in.
-            if not label_files.has_begun(row):
-                SOURCES[row.source](handle, row)
-            if labels is not None:
-                label_files.bring_in(handle, row, labels)
+            _bring_in(handle, row)
     except (FormatError, StorageError) as error:
         raise runs.Failure(str(error)) from error
     row.refresh_from_db()
     return {"created": row.created, "skipped": row.skipped, "failed": row.failed, "labeled": row.labeled}
+
+
+def _bring_in(handle: runs.Handle, row: Import) -> None:
+    """Images, then their labels. The labels are looked at first: broken as a whole, they bring nothing in."""
+    with taking.tree_of(row) as tree, label_files.of_import(row, tree) as labels:
+        if not label_files.has_begun(row):
+            if tree is not None:
+                taking.take(handle, row, tree, labels.named if labels else str)
+            else:
+                SOURCES[row.source](handle, row)
+        if labels is not None:
+            label_files.bring_in(handle, row, labels)
 
 
 def _items_list(handle: runs.Handle, row: Import) -> None:
@@ -176,7 +194,7 @@ def _items_list(handle: runs.Handle, row: Import) -> None:
 
 
 def _reader(row: Import) -> LabelReader | None:
-    return label_files.reader_of(row.labelset) if row.labelset else None
+    return reader_of(row.labelset) if row.labelset else None
 
 
 def _is_absolute(row: Import) -> bool:
@@ -204,8 +222,6 @@ def _is_wanted(key: str, pattern: str) -> bool:
 SOURCES: dict[str, Callable[[runs.Handle, Import], None]] = {
     "items-list": _items_list,
     "s3-prefix": _prefix,
-    "zip": taking.zip_archive,
-    "folder": taking.folder,
 }
 
 

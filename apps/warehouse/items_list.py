@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from apps.warehouse.formats import FormatError
+from apps.warehouse.formats.boxfile import Origin, origin_of
 
 CHUNK = 1 << 20
 ITEM_LIMIT = 16 << 20
@@ -30,6 +31,7 @@ class Listed:
     labels: list[Any] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     raw: Any = None
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def understand(raw: object, position: int, *, absolute: bool) -> Listed | Bad:
     if reason:
         return Bad(position, _name_of(raw, position), reason, raw)
     path = path if absolute else path.lstrip("/")
-    return Listed(position, name, path, labels, meta or {}, raw)
+    origin = origin_of(*map(raw.get, ("source", "confidence", "cycle", "createdBy")))
+    return Listed(position, name, path, labels, meta or {}, raw, origin)
 
 
 def _name_of(raw: dict[str, Any], position: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
+
+from apps.accounts.models import User
 
 _COLUMNS = "datapoint_id, task_uid, labels, source, confidence, cycle, author_id"
 _ROWS = """
@@ -47,6 +49,14 @@ class EntryRow:
     confidence: float | None = None
     cycle: int | None = None
     author_id: int | None = None
+
+
+def authors_of(organization_id: int, addresses: Collection[str]) -> dict[str, int]:
+    """Members of the organization by e-mail: whom a file may name as authors."""
+    members = User.objects.filter(
+        memberships__organization=organization_id, email__in=[each for each in addresses if each]
+    )
+    return dict(members.values_list("email", "pk"))
 
 
 def upsert_entries(labelset_id: int, rows: Sequence[EntryRow]) -> int:

@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 1000
 def undo_import(handle: runs.Handle) -> dict[str, Any]:
     """What a worker does to undo an import. Labels that came with it go with it; used datapoints stay."""
     row = Import.objects.select_related("dataset").get(pk=handle.run.target or 0)
-    others = Q(datapoint=OuterRef("pk")) & ~Q(source="import", labelset=row.labelset_id)
+    others = Q(datapoint=OuterRef("pk")) & ~Q(task_uid=None, labelset=row.labelset_id)
     free = row.datapoints.filter(~Exists(LabelsetEntry.objects.filter(others)), tasks=None)
     removed = _remove(handle, free, handle.run.total)
     kept = row.datapoints.count()
@@ -37,7 +37,7 @@ def _remove(handle: runs.Handle, rows: DatapointQuerySet, total: int) -> int:
     while chunk := list(rows.select_related("storage").order_by("pk")[:ROWS_AT_ONCE]):
         keys = [each.pk for each in chunk]
         with handle.guard():
-            LabelsetEntry.objects.filter(datapoint__in=keys, source="import").delete()
+            LabelsetEntry.objects.filter(datapoint__in=keys, task_uid=None).delete()
             Datapoint.objects.filter(pk__in=keys).delete()
         for each in chunk:
             intake.discard(each)

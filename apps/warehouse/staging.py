@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.taxonomies.labels import LabelErrors, from_exchange
 from apps.taxonomies.labels import parse as parse_labels
 from apps.warehouse.items_list import Bad, Listed
-from apps.warehouse.labelset_entries import EntryRow, upsert_entries
+from apps.warehouse.labelset_entries import EntryRow, authors_of, upsert_entries
 from apps.warehouse.models import Import, ImportFailure
 
 TAKEN = "The dataset has a datapoint of this name already."
@@ -124,9 +124,20 @@ def _uids(count: int) -> Iterator[str]:
 
 
 def _label(row: Import, labels: LabelReader, entries: dict[int, list[Any]], items: Sequence[Listed]) -> int:
-    names = {item.position: item.name for item in items if item.position in entries}
+    mine = [item for item in items if item.position in entries]
     with connection.cursor() as cursor:
-        cursor.execute(_NAMED, [row.dataset_id, list(names.values())])
+        cursor.execute(_NAMED, [row.dataset_id, [item.name for item in mine]])
         keys = dict(cursor.fetchall())
-    rows = [EntryRow(keys[names[position]], found, "import") for position, found in entries.items()]
+    authors = authors_of(row.dataset.organization_id, {item.origin.author for item in mine})
+    rows = [
+        EntryRow(
+            keys[item.name],
+            entries[item.position],
+            item.origin.source,
+            confidence=item.origin.confidence,
+            cycle=item.origin.cycle,
+            author_id=authors.get(item.origin.author),
+        )
+        for item in mine
+    ]
     return upsert_entries(labels.labelset_id, rows)

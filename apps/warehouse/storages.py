@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +19,7 @@ from apps.warehouse.models import Datapoint, StorageMethod
 from apps.warehouse.s3 import StorageError
 
 __all__ = [
-    "StorageError", "door", "image_source", "keep", "open_bytes", "open_datapoint", "open_own", "own_url",
+    "StorageError", "door", "image_source", "keep", "local", "open_bytes", "open_datapoint", "open_own", "own_url",
     "url_for", "winnow_storage",
 ]  # fmt: skip
 
@@ -42,6 +45,20 @@ def open_bytes(datapoint: Datapoint) -> bytes:
     """All of the image, for workers."""
     with open_datapoint(datapoint) as file:
         return file.read()
+
+
+@contextmanager
+def local(path: str) -> Iterator[BinaryIO]:
+    """A file of the platform's own storage on this disk, seekable: a bucket's is copied."""
+    with open_own(path) as source:
+        if isinstance(getattr(source, "file", None), io.IOBase) and hasattr(source, "path"):
+            yield source
+            return
+        with tempfile.TemporaryFile() as copy:
+            for chunk in iter(partial(source.read, 1 << 20), b""):
+                copy.write(chunk)
+            copy.seek(0)
+            yield copy
 
 
 def image_source(datapoint: Datapoint) -> Path | Callable[[], bytes]:

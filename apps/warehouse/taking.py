@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 from django.db.models import F
@@ -21,14 +19,16 @@ from apps.common import runs
 from apps.warehouse import archives, intake
 from apps.warehouse.formats import FormatError
 from apps.warehouse.items_list import Bad
+from apps.warehouse.label_trees import FolderTree, Tree, ZipTree
 from apps.warehouse.models import Datapoint, Import, ImportFailure
 from apps.warehouse.pictures import BadPicture
 from apps.warehouse.staging import TAKEN
-from apps.warehouse.storages import open_own
+from apps.warehouse.storages import local
 
 FILES_AT_ONCE = 32
 BYTES_AT_ONCE = 64 << 20
 THREADS = min(4, os.cpu_count() or 1)
+Named = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +41,33 @@ class Found:
     read: Callable[[], bytes]
 
 
-def zip_archive(handle: runs.Handle, row: Import) -> None:
-    with _local(row.params["file"]) as file, archives.open_archive(file) as archive:
-        found = (_entry(archive, each) for each in archives.entries(archive))
-        _take(handle, row, found, "unpacking")
+@contextmanager
+def tree_of(row: Import) -> Iterator[Tree | None]:
+    """What the import takes its files from, if it takes files."""
+    if row.source == "zip":
+        with local(row.params["file"]) as file, archives.open_archive(file) as archive:
+            yield ZipTree(archive)
+    elif row.source == "folder":
+        yield FolderTree(folder_of(row.params["root"], row.params["folder"]))
+    else:
+        yield None
 
 
-def _entry(archive: zipfile.ZipFile, entry: archives.Entry | Bad) -> Found | Bad:
+def take(handle: runs.Handle, row: Import, tree: Tree, named: Named) -> None:
+    """Every picture of an archive or a folder; `named` makes the name of the datapoint from its path."""
+    if isinstance(tree, ZipTree):
+        archive = tree.archive
+        _take(handle, row, (_entry(archive, each, named) for each in archives.entries(archive)), "unpacking")
+    elif isinstance(tree, FolderTree):
+        names = sorted(picture_names(tree.root))
+        found = (_file(tree.root, name, position, named) for position, name in enumerate(names, 1))
+        _take(handle, row, found, "copying", total=len(names))
+
+
+def _entry(archive: zipfile.ZipFile, entry: archives.Entry | Bad, named: Named) -> Found | Bad:
     if isinstance(entry, Bad):
         return entry
-    return Found(entry.position, entry.name, entry.info.file_size, partial(archives.read, archive, entry))
-
-
-def folder(handle: runs.Handle, row: Import) -> None:
-    """Every picture under the folder by its relative path, in the order of the alphabet."""
-    root = folder_of(row.params["root"], row.params["folder"])
-    names = sorted(picture_names(root))
-    found = (_file(root, name, position) for position, name in enumerate(names, 1))
-    _take(handle, row, found, "copying", total=len(names))
+    return Found(entry.position, named(entry.name), entry.info.file_size, partial(archives.read, archive, entry))
 
 
 def folder_of(root: str, path: str) -> Path:
@@ -81,7 +90,7 @@ def picture_names(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _file(root: Path, name: str, position: int) -> Found | Bad:
+def _file(root: Path, name: str, position: int, named: Named) -> Found | Bad:
     path = root / name
     try:
         if not path.resolve().is_relative_to(root):
@@ -89,7 +98,7 @@ def _file(root: Path, name: str, position: int) -> Found | Bad:
         size = path.stat().st_size
         if size > settings.UPLOAD_LIMIT_BYTES:
             return Bad(position, name, f"It is larger than {settings.UPLOAD_LIMIT_BYTES // 2**20} MB.")
-        return Found(position, intake.clean_name(name), size, partial(_bytes, path))
+        return Found(position, named(intake.clean_name(name)), size, partial(_bytes, path))
     except (BadPicture, OSError) as error:
         return Bad(position, archives.shown(name), _reason(error))
 
@@ -191,17 +200,3 @@ def _store(row: Import, given: tuple[Found | Bad, bytes | Bad]) -> Datapoint | B
         return intake.store_upload(row.dataset, row.storage, found.name, io.BytesIO(data), row)
     except BadPicture as error:
         return Bad(found.position, found.name, str(error))
-
-
-@contextmanager
-def _local(path: str) -> Iterator[BinaryIO]:
-    """The file on this disk, seekable: a bucket's is copied."""
-    with open_own(path) as source:
-        if isinstance(getattr(source, "file", None), io.IOBase) and hasattr(source, "path"):
-            yield source
-            return
-        with tempfile.TemporaryFile() as copy:
-            for chunk in iter(partial(source.read, 1 << 20), b""):
-                copy.write(chunk)
-            copy.seek(0)
-            yield copy

@@ -9,12 +9,11 @@ from django.core.exceptions import ValidationError
 
 from apps.accounts.models import Organization, User
 from apps.common import runs
-from apps.common.models import Run, RunStatus
 from apps.warehouse import imports, label_files
 from apps.warehouse.models import Dataset, Import, Labelset, LabelsetEntry, StorageMethod
 from tests.warehouse.bucket import Bucket
 from tests.warehouse.factory import make_datapoint, make_dataset, make_labelset, make_picture, make_taxonomy
-from tests.warehouse.test_imports import Killed, counts, die, make_zip, work
+from tests.warehouse.test_imports import counts, kill_and_work, make_zip, work
 
 BOX = {"xnorm": 0.25, "ynorm": 0.5, "wnorm": 0.25, "hnorm": 0.25}
 REDBRICK = {"category": [["object", "car"]], "bbox2d": BOX}
@@ -89,7 +88,7 @@ def test_a_bare_file_name_finds_the_one_image_whose_path_ends_so(dataset: Datase
     row = start(dataset, labelset, coco(("a.jpg", 64, 48), ("b.jpg", 64, 48)), **pictures)
     work(row.run)
     assert entries() == {"x/a.jpg": []}
-    assert "several images" in told(row)["b.jpg"]
+    assert "Several images" in told(row)["b.jpg"]
 
 
 def test_images_of_other_imports_keep_their_labels(dataset: Dataset, labelset: Labelset) -> None:
@@ -133,13 +132,7 @@ def test_killed_between_labels_and_run_again_nothing_is_lost_or_told_twice(
 ) -> None:
     monkeypatch.setattr(label_files, "NAMES_AT_ONCE", 1)
     row = start(dataset, labelset, coco(("a.jpg", 64, 48), ("gone.jpg", 1, 1), ("sub/b.jpg", 64, 48)))
-    for _ in range(3):
-        handle = runs.start(row.run.pk)
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(runs.Handle, "progress", die)
-            imports.perform(handle)
-        Run.objects.filter(pk=row.run.pk).update(status=RunStatus.QUEUED)
-    work(row.run)
+    kill_and_work(row, monkeypatch)
     row.refresh_from_db()
     assert (row.created, row.labeled, row.failed) == (2, 2, 1)
     assert set(entries()) == {"a.jpg", "sub/b.jpg"}

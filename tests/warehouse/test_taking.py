@@ -7,12 +7,10 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from apps.accounts.models import Organization, User
-from apps.common import runs
-from apps.common.models import Run, RunStatus
 from apps.warehouse import imports, taking
 from apps.warehouse.models import Dataset, Import
 from tests.warehouse.factory import make_datapoint, make_dataset, make_picture
-from tests.warehouse.test_imports import Killed, counts, die, work
+from tests.warehouse.test_imports import counts, kill_and_work, work
 
 
 @pytest.fixture
@@ -83,13 +81,7 @@ def test_killed_at_any_place_and_run_again_nothing_is_lost_or_doubled(
     monkeypatch.setattr(taking, "BYTES_AT_ONCE", 1)  # Each file is a piece of its own.
     (root / "text.jpg").write_bytes(b"I am a text")
     row = start(dataset, root)
-    for _ in range(2):
-        handle = runs.start(row.run.pk)
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(runs.Handle, "progress", die)
-            imports.perform(handle)
-        Run.objects.filter(pk=row.run.pk).update(status=RunStatus.QUEUED)
-    work(row.run)
+    kill_and_work(row, monkeypatch, times=2)
     assert sorted(dataset.datapoints.values_list("name", flat=True)) == ["a.jpg", "b.jpg", "sub/c.jpg"]
     assert counts(row) == (3, 0, 1)
 

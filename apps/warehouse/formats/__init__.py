@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from apps.warehouse.formats.names import Renamed
 
 Numbers = npt.NDArray[np.float64]
 
@@ -66,6 +69,8 @@ class Item(msgspec.Struct):
     task_uid: str | None
     author: str | None
     labels: list[Label]
+    # Of the name that it had before it was made safe for the disk.
+    split: str = ""
 
 
 class Gone(msgspec.Struct):
@@ -88,6 +93,8 @@ class Content:
     labeled: Callable[[], Items]
     gone: Callable[[], Iterable[Gone]] = tuple
     left_out: Callable[[], Iterable[Problem]] = tuple
+    # Where the writer of files notes the names that they could not have.
+    renamed: Renamed | None = None
 
 
 def corners(items: Sequence[Item]) -> Numbers:

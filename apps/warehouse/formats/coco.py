@@ -3,58 +3,31 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from apps.taxonomies.trees import ROOT, Node
+from apps.taxonomies.trees import ROOT
 from apps.warehouse.formats import Content, FormatError, Label, Problem, batched, boxes, in_chunks, listed, texts
+from apps.warehouse.formats.boxfile import (
+    WAS_DELETED,
+    Box,
+    BoxFile,
+    Picture,
+    attributes_of,
+    bbox_of,
+    origin_of,
+    share_of,
+    size_of,
+    source_of,
+    to_labels,
+)
 
-# A box may leave its image by rounding; further out it is a mistake of the file.
-SLACK_PIXELS = 1.0
+__all__ = ["CocoFile", "Picture", "parse", "read", "to_labels", "write"]
 
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A box in pixels, x, y, width, height from the top left."""
-
-    category: str
-    bbox: tuple[float, float, float, float]
-    confidence: float | None = None
-
-
-@dataclass(slots=True)
-class Picture:
-    """What the file says about one image; a size of 0 is not known."""
-
-    name: str
-    width: int
-    height: int
-    boxes: list[Box] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class CocoFile:
-    """A COCO file in memory: categories by id, images by file name, and what made no sense."""
-
-    categories: dict[int, tuple[str, str]]
-    pictures: dict[str, Picture]
-    problems: list[Problem]
-
-    def tree(self) -> list[Node]:
-        """The categories as a tree, class ids from 0 in the order of their ids."""
-        ordered = sorted(self.categories.items())
-        ids = {name: number for number, (_, (name, _)) in enumerate(ordered)}
-        nodes = {name: Node(name, number) for name, number in ids.items()}
-        roots: list[Node] = []
-        for _, (name, parent) in ordered:
-            siblings = nodes[parent].children if parent in nodes and parent != name else roots
-            siblings.append(nodes[name])
-        return roots
+CocoFile = BoxFile
 
 
 def read(path: Path) -> CocoFile:
@@ -73,7 +46,7 @@ def read(path: Path) -> CocoFile:
 def parse(raw: object, name: str = "The file") -> CocoFile:
     if not isinstance(raw, dict):
         raise FormatError(f"{name} is not COCO: it must be an object.")
-    for key in ("images", "annotations", "categories"):
+    for key in ("images", "annotations", "categories", "deleted"):
         if not isinstance(raw.get(key, []), list):
             raise FormatError(f"{name} is not COCO: {key} must be a list.")
     if "images" not in raw:
@@ -83,6 +56,9 @@ def parse(raw: object, name: str = "The file") -> CocoFile:
     by_id = _read_images(found, raw["images"])
     for position, entry in enumerate(raw.get("annotations", []), 1):
         _read_annotation(found, by_id, entry, position)
+    for entry in raw.get("deleted", []):
+        if isinstance(entry, dict) and isinstance(entry.get("file_name"), str):
+            found.problems.append(Problem(entry["file_name"], WAS_DELETED))
     return found
 
 
@@ -113,9 +89,8 @@ def _read_images(found: CocoFile, entries: Sequence[object]) -> dict[Any, Pictur
         elif name in found.pictures:
             found.problems.append(Problem(name, "The image is listed twice."))
         else:
-            width, height = entry.get("width"), entry.get("height")
-            sized = isinstance(width, int) and isinstance(height, int)
-            picture = Picture(name, width if sized else 0, height if sized else 0)  # type: ignore[arg-type]
+            origin = origin_of(*map(entry.get, ("source", "confidence", "cycle", "labeled_by")))
+            picture = Picture(name, *size_of(entry.get("width"), entry.get("height")), origin=origin)
             found.pictures[name] = by_id[number] = picture
     return by_id
 
@@ -132,64 +107,17 @@ def _read_annotation(found: CocoFile, by_id: Mapping[Any, Picture], entry: objec
         return
     key = entry.get("category_id")
     category = found.categories.get(key) if isinstance(key, int) else None
-    bbox = entry.get("bbox")
-    score = entry.get("score")
+    bbox = bbox_of(entry.get("bbox"))
     if category is None:
         found.problems.append(Problem(picture.name, f"{label}: its category {key!r} is not in the file."))
     elif entry.get("iscrowd"):
         found.problems.append(Problem(picture.name, f"{label}: a crowd region is not a box."))
-    elif not _is_bbox(bbox):
+    elif bbox is None:
         found.problems.append(Problem(picture.name, f"{label}: its bbox must be four finite numbers."))
     else:
-        confidence = float(score) if isinstance(score, int | float) and 0 <= score <= 1 else None
-        picture.boxes.append(Box(category[0], tuple(bbox), confidence))  # type: ignore[arg-type]
-
-
-def _is_bbox(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 4
-        and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
-        and all(math.isfinite(part) and abs(part) < 1e9 for part in value)
-    )
-
-
-def to_labels(
-    picture: Picture, *, width: int, height: int, class_of: Mapping[str, int]
-) -> tuple[list[dict[str, Any]] | None, list[Problem]]:
-    """Raw labels of the image as it is displayed, and what was left out. None: the boxes are of another image."""
-    if picture.width and (picture.width, picture.height) != (width, height):
-        said = f"{picture.width} x {picture.height}"
-        if (picture.width, picture.height) == (height, width):
-            reason = f"The image is displayed turned, {width} x {height}; the file says {said}. Its boxes are left out."
-        else:
-            reason = f"The image is {width} x {height} px, the file says {said}. Its boxes are left out."
-        return None, [Problem(picture.name, reason)]
-    labels: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    for box in picture.boxes:
-        clipped = _clip(box.bbox, width, height)
-        if box.category not in class_of:
-            problems.append(Problem(picture.name, f"A box of class {box.category}: the taxonomy does not have it."))
-        elif isinstance(clipped, str):
-            problems.append(Problem(picture.name, f"A box of class {box.category}: {clipped}"))
-        else:
-            label = {"category": class_of[box.category], "bbox": clipped, "source": "import"}
-            labels.append(label if box.confidence is None else label | {"confidence": box.confidence})
-    return labels, problems
-
-
-def _clip(bbox: tuple[float, float, float, float], width: int, height: int) -> list[float] | str:
-    """The box normalized, or what is wrong with it."""
-    x, y, w, h = bbox
-    if w <= 0 or h <= 0:
-        return f"it has no area ({w:g} x {h:g})."
-    if min(x, y) < -SLACK_PIXELS or x + w > width + SLACK_PIXELS or y + h > height + SLACK_PIXELS:
-        return f"it reaches outside the image ({x:g}, {y:g}, {w:g} x {h:g} px in {width} x {height})."
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
-    if right <= left or bottom <= top:
-        return "it lies outside the image."
-    return [left / width, top / height, (right - left) / width, (bottom - top) / height]
+        source, attributes = source_of(entry.get("source")), attributes_of(entry.get("attributes"))
+        score, where = share_of(entry.get("score")), f"A{label[1:]}"
+        picture.boxes.append(Box(category[0], bbox, score, source, attributes, where=where))
 
 
 class _Image(msgspec.Struct, gc=False):

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Self
+
+import msgspec
 
 from apps.warehouse.formats import Item
 
+# The file of an archive that says what its other files cannot.
+ABOUT = "winnow.json"
 SPLITS = ("train", "val", "test")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _UNSAFE = re.compile(r"[^\w.()+,=@ -]+")
@@ -18,11 +25,33 @@ _PLAIN = re.compile(rf"({_PART}(?:/{_PART})*)\.[a-z0-9]{{1,5}}", re.IGNORECASE |
 _SHARES = (("train", 0.8), ("val", 0.9), ("test", 1.0))
 
 
+class Renamed:
+    """Names that no file could have, each with the one that its file has: kept on disk, however many they are."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, file: str, name: str) -> None:
+        self._file.write(msgspec.json.encode({"file": file, "name": name}) + b"\n")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each as a JSON object."""
+        self._file.seek(0)
+        return (line.rstrip() for line in self._file)
+
+
 class Names:
     """Stems for the files of an export. It remembers hashes alone, so a million images cost little."""
 
-    def __init__(self) -> None:
+    def __init__(self, renamed: Renamed | None = None) -> None:
         self._used: set[int] = set()
+        self._renamed = renamed
 
     def stem(self, item: Item) -> str:
         """The name without its suffix, folders kept; of two that would be the same the later one is told apart."""
@@ -33,6 +62,8 @@ class Names:
             stem = f"{stem}-{item.uid}"
             key = hash(stem.lower())
         self._used.add(key)
+        if self._renamed is not None and (file := stem + suffix_of(item)) != item.name:
+            self._renamed.add(file, item.name)
         return stem
 
     def file(self, item: Item) -> str:
@@ -53,6 +84,12 @@ def _part(part: str) -> str:
 
 def suffix_of(item: Item) -> str:
     """What the file of the image ends with: as its name does, else as its path."""
+    if (
+        (begin := item.name.rfind(".")) > 0
+        and (plain := item.name[begin:]).lower() in SUFFIXES
+        and item.name[begin - 1] != "/"
+    ):
+        return plain
     for text in (item.name, item.path):
         suffix = PurePosixPath(text).suffix
         if suffix.lower() in SUFFIXES:
