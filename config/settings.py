@@ -173,6 +173,8 @@ CACHES = {
 RUN_HEARTBEAT_SECONDS = env.number("RUN_HEARTBEAT_SECONDS", 5)
 RUN_STALE_SECONDS = env.number("RUN_STALE_SECONDS", 45)
 SWEEP_SECONDS = env.number("SWEEP_SECONDS", 15)
+# Ended runs that nothing points to are forgotten after so many days.
+RUNS_KEPT_DAYS = max(1, env.integer("RUNS_KEPT_DAYS", 90))
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 1800)
 
 AUTH_USER_MODEL = "accounts.User"

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
 from django.utils.module_loading import import_string
 
 
@@ -26,6 +27,7 @@ class Kind:
     on_end: str = ""  # (Run) -> None, inside the transaction that ends the run, whichever way it ends
     on_retry: str = ""  # (Run) -> None, inside the transaction that queues it again
     can: Enum | None = None  # the right to see, cancel and retry it; None: whoever manages projects
+    needed: Q | None = None  # which of its ended runs are never pruned, however old
 
     @property
     def functions(self) -> list[str]:
@@ -51,9 +53,10 @@ def register(
     on_end: str = "",
     on_retry: str = "",
     can: Enum | None = None,
+    needed: Q | None = None,
 ) -> None:
     """Make a kind known. Call it in `AppConfig.ready`."""
-    new = Kind(kind, label, queue, job, shard_queue or queue, shard_job, close_job, on_end, on_retry, can)
+    new = Kind(kind, label, queue, job, shard_queue or queue, shard_job, close_job, on_end, on_retry, can, needed)
     if KINDS.setdefault(kind, new) != new:
         raise ImproperlyConfigured(f"Two apps register runs of kind {kind!r}.")
     for name in (new.queue, new.shard_queue):

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from apps.common import queues, runs
 from apps.common.kinds import KINDS
 from apps.common.models import Run, RunStatus, Shard
+from apps.common.pruning import prune_old
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def enqueue_lost() -> None:
 
 register("requeue stale runs", requeue_stale)
 register("enqueue lost runs", enqueue_lost)
+register("prune old runs", prune_old)
 
 
 class Leader:

@@ -11,7 +11,7 @@ class WarehouseConfig(AppConfig):
         from apps.accounts.access import Can
         from apps.accounts.signals import organization_deleting
         from apps.common import runs, sweeper
-        from apps.warehouse.export_files import forget_old
+        from apps.warehouse.export_files import HAS_FILE, forget_old
         from apps.warehouse.leaving import discard_files
 
         organization_deleting.connect(discard_files, dispatch_uid="warehouse")
@@ -34,7 +34,14 @@ class WarehouseConfig(AppConfig):
             job=f"{here}.removing.perform_delete",
             can=can,
         )
-        runs.register(kind="export", label="Export", queue="default", job=f"{here}.export_files.perform", can=can)
+        runs.register(
+            kind="export",
+            label="Export",
+            queue="default",
+            job=f"{here}.export_files.perform",
+            can=can,
+            needed=HAS_FILE,
+        )
         sweeper.register("forget the files of old exports", forget_old)
         runs.register(
             kind="prepare",

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -28,6 +29,7 @@ from apps.warehouse.storages import open_own, own_url
 KIND = "export"
 KEPT = timedelta(days=1)
 PIECE = 1 << 18
+HAS_FILE = Q(status=RunStatus.DONE) & ~Q(result__has_key="forgotten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,8 @@ def _done(run: Run) -> dict[str, Any]:
 
 def forget_old() -> None:
     """Delete files that were made more than a day ago."""
-    old = Run.objects.filter(kind=KIND, status=RunStatus.DONE, ended_at__lt=timezone.now() - KEPT)
-    for run in old.exclude(result__has_key="forgotten")[:100]:
+    old = Run.objects.filter(HAS_FILE, kind=KIND, ended_at__lt=timezone.now() - KEPT)
+    for run in old[:100]:
         default_storage.delete(run.result["path"])
         Run.objects.filter(pk=run.pk).update(result=run.result | {"forgotten": True})
 
