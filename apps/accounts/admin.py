@@ -6,7 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.http import HttpRequest
 
-from apps.accounts.models import ApiKey, AuditEvent, Invitation, Membership, Organization, User
+from apps.accounts.models import ApiKey, AuditEvent, Invitation, InvitationMail, Membership, Organization, User
 
 admin.site.site_header = admin.site.site_title = "Winnow"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -70,6 +70,12 @@ class InvitationAdmin(Unchangeable, admin.ModelAdmin[Invitation]):
     list_select_related = ("organization",)
     search_fields = ("email", "organization__name")
     exclude = ("digest",)
+
+
+@admin.register(InvitationMail)
+class InvitationMailAdmin(Unchangeable, admin.ModelAdmin[InvitationMail]):
+    list_display = ("sender", "at")
+    list_select_related = ("sender",)
 
 
 @admin.register(ApiKey)

@@ -93,32 +93,17 @@ class _OurWords:
             field.label = self.LABELS.get(name, field.label)
 
 
-class LoginForm(_OurWords, account_forms.LoginForm):  # type: ignore[misc]
-    pass
+def _in_our_words(form: type[forms.Form], **labels: str) -> type[forms.Form]:
+    return type(form.__name__, (_OurWords, form), {"LABELS": _OurWords.LABELS | labels})
 
 
-class ResetPasswordForm(_OurWords, account_forms.ResetPasswordForm):  # type: ignore[misc]
-    pass
-
-
-class ReauthenticateForm(_OurWords, account_forms.ReauthenticateForm):  # type: ignore[misc]
-    pass
-
-
-class ChangePasswordForm(_OurWords, account_forms.ChangePasswordForm):  # type: ignore[misc]
-    pass
-
-
-class SetPasswordForm(_OurWords, account_forms.SetPasswordForm):  # type: ignore[misc]
-    pass
-
-
-class ResetPasswordKeyForm(_OurWords, account_forms.ResetPasswordKeyForm):  # type: ignore[misc]
-    pass
-
-
-class AddEmailForm(_OurWords, account_forms.AddEmailForm):  # type: ignore[misc]
-    LABELS = {"email": "New e-mail"}
+LoginForm = _in_our_words(account_forms.LoginForm)
+ResetPasswordForm = _in_our_words(account_forms.ResetPasswordForm)
+ResetPasswordKeyForm = _in_our_words(account_forms.ResetPasswordKeyForm)
+ReauthenticateForm = _in_our_words(account_forms.ReauthenticateForm)
+ChangePasswordForm = _in_our_words(account_forms.ChangePasswordForm)
+SetPasswordForm = _in_our_words(account_forms.SetPasswordForm)
+AddEmailForm = _in_our_words(account_forms.AddEmailForm, email="New e-mail")
 
 
 class SignupForm(_OurWords, account_forms.SignupForm):  # type: ignore[misc]

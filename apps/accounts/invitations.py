@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.models import (
-    AuditEvent,
     Invitation,
+    InvitationMail,
     InvitationQuerySet,
     Membership,
     Organization,
@@ -27,7 +27,6 @@ from apps.accounts.models import (
 )
 from apps.common.http import Conflict
 
-SENT_VERBS = ("invited", "sent again")
 _SESSION_KEY = "invitation"
 
 
@@ -143,10 +142,12 @@ def _renew(invitation: Invitation, secret: str) -> None:
 def _limit(actor: User) -> None:
     """At most INVITATIONS_PER_HOUR mails an hour and person. The lock makes parallel requests count each other."""
     User.objects.select_for_update().get(pk=actor.pk)
-    since = timezone.now() - timedelta(hours=1)
-    sent = AuditEvent.objects.filter(actor=actor, at__gt=since, verb__in=SENT_VERBS).count()
+    mails = InvitationMail.objects.filter(sender=actor)
+    mails.filter(at__lte=timezone.now() - timedelta(hours=1)).delete()
+    sent = mails.count()
     if sent >= settings.INVITATIONS_PER_HOUR:
         raise Conflict(f"You have sent {sent} invitations within an hour, which is the limit. Try again later.")
+    InvitationMail.objects.create(sender=actor)
 
 
 def _locked(invitation: Invitation) -> Invitation:

@@ -167,6 +167,19 @@ class Invitation(models.Model):
         return self.expires_at <= (at or timezone.now())
 
 
+class InvitationMail(models.Model):
+    """A link that somebody mailed within the last hour: it counts, whatever becomes of invitation and organization."""
+
+    sender = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["sender", "at"], name="invitation_mail_of_sender")]
+
+    def __str__(self) -> str:
+        return f"{self.sender}, {self.at}"
+
+
 class ApiKey(models.Model):
     """A user's key within an organization; only its hash is stored."""
 

@@ -24,11 +24,11 @@ class KeyPage(Generic[Row]):
     previous: str
     next: str
 
-    def links(self, request: HttpRequest) -> dict[str, str]:
-        """Query strings for includes/pager.html, with the request's filters kept."""
+    def links(self, request: HttpRequest, prefix: str = "") -> dict[str, str]:
+        """Query strings for includes/pager.html, with the request's filters kept; a page's second list has a prefix."""
         return {
-            "previous": _query(request, "before", self.previous),
-            "next": _query(request, "after", self.next),
+            "previous": _query(request, prefix, "before", self.previous),
+            "next": _query(request, prefix, "after", self.next),
         }
 
 
@@ -122,11 +122,11 @@ def _field(queryset: QuerySet[Any], name: str) -> Any:
     return field
 
 
-def _query(request: HttpRequest, key: str, cursor: str) -> str:
+def _query(request: HttpRequest, prefix: str, key: str, cursor: str) -> str:
     if not cursor:
         return ""
     query = request.GET.copy()
     for other in ("after", "before"):
-        query.pop(other, None)
-    query[key] = cursor
+        query.pop(prefix + other, None)
+    query[prefix + key] = cursor
     return "?" + query.urlencode()

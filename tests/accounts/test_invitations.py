@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts import invitations
-from apps.accounts.models import Invitation, Membership, Organization, Role, User
+from apps.accounts.models import Invitation, InvitationMail, Membership, Organization, Role, User
+from apps.accounts.purge import purge
 from apps.common.http import Conflict
 
 ClientOf = Callable[[User], Client]
@@ -188,6 +189,13 @@ def test_invitations_an_hour_are_limited(invite: Callable[..., str], settings, o
     with pytest.raises(Conflict, match="3 invitations within an hour"):
         invitations.resend(invitation=Invitation.objects.first(), actor=owner)
     assert len(mail.outbox) == 3
+    purge(Organization.objects.get())
+    other = Organization.objects.create(name="Other", slug="other")
+    with pytest.raises(Conflict, match="3 invitations within an hour"):
+        invitations.invite(organization=other, email="n4@example.com", role=Role.LABELER, actor=owner)
+    InvitationMail.objects.update(at=timezone.now() - timedelta(hours=1))
+    invitations.invite(organization=other, email="n4@example.com", role=Role.LABELER, actor=owner)
+    assert InvitationMail.objects.count() == 1
 
 
 def test_with_sign_up_by_invitation_only_the_link_opens_it(invite: Callable[..., str], settings) -> None:

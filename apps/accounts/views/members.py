@@ -26,10 +26,17 @@ def page_of(request: HtmxRequest, organization: Organization, form: InviteForm |
     """What the members page shows: a page of members by key, the pending invitations, the form to invite."""
     rows = organization.memberships.select_related("user")
     page = page_by_key(rows, ("pk",), after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    pending = page_by_key(
+        organization.invitations.pending().select_related("invited_by"),
+        ("-pk",),
+        after=request.GET.get("pending-after", ""),
+        before=request.GET.get("pending-before", ""),
+    )
     return {
         "rows": page.rows,
         "pager": page.links(request),
-        "pending": organization.invitations.pending().select_related("invited_by").order_by("-pk"),
+        "pending": pending.rows,
+        "pending_pager": pending.links(request, "pending-"),
         "form": form or InviteForm(),
     }
 

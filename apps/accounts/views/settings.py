@@ -83,7 +83,9 @@ def api_keys(request: HtmxRequest, org: str) -> HttpResponse:
             organization=organization, user=request.user, name=form.cleaned_data["name"]
         )
         form = ApiKeyForm()
-    context = {"form": form, "secret": secret, "keys": _visible_keys(request, organization)}
+    keys = _visible_keys(request, organization)
+    page = page_by_key(keys, ("-pk",), after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    context = {"form": form, "secret": secret, "keys": page.rows, "pager": page.links(request)}
     return render(request, "accounts/api_keys.html", context, status=422 if form.errors else 200)
 
 
@@ -97,6 +99,6 @@ def revoke_api_key(request: HtmxRequest, org: str, key: int) -> HttpResponse:
 
 
 def _visible_keys(request: HtmxRequest, organization: Organization) -> Any:
-    keys = ApiKey.objects.filter(organization=organization, revoked_at=None).select_related("user").order_by("-pk")
+    keys = ApiKey.objects.filter(organization=organization, revoked_at=None).select_related("user")
     manager = allows(request.membership.role, Can.MANAGE_MEMBERS)
     return keys if manager else keys.filter(user=request.user)
