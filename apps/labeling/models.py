@@ -98,6 +98,8 @@ class Task(models.Model):
                 name="task_next",
             ),
             models.Index(fields=["stage", "state", "shuffle"], name="task_shuffle"),
+            # To count by: its equal keys share their entries, a tenth of the size and in the order of the table.
+            models.Index(fields=["stage", "state"], name="task_count"),
             models.Index(fields=["project", "id"], name="task_page"),
             models.Index(fields=["assignee", "stage"], condition=models.Q(assignee__isnull=False), name="task_holder"),
             models.Index(fields=["reserved_for"], condition=models.Q(reserved_for__isnull=False), name="task_reserved"),

@@ -149,6 +149,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='task',
+            index=models.Index(fields=['stage', 'state'], name='task_count'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
             index=models.Index(fields=['project', 'id'], name='task_page'),
         ),
         migrations.AddIndex(

@@ -184,13 +184,14 @@ def unflush(*, stage: Stage, task_ids: Sequence[int], flush: int, by: User | Non
         moves.execute("SELECT id FROM labeling_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(task_ids)])
         untouched = moves.fetch(
             """
-            SELECT t.id, s.name FROM labeling_task t
+            WITH t AS MATERIALIZED (SELECT id, stage_id, annotation_id FROM labeling_task WHERE id = ANY(%s))
+            SELECT t.id, s.name FROM t
             JOIN labeling_annotation a ON a.id = t.annotation_id AND a.source = 'model'
             JOIN projects_stage s ON s.id = t.stage_id
             CROSS JOIN LATERAL (
                 SELECT verb, detail FROM labeling_taskevent WHERE task_id = t.id ORDER BY id DESC LIMIT 1
             ) last
-            WHERE t.id = ANY(%s) AND t.stage_id <> %s AND last.verb = 'flushed' AND last.detail->'flush' = to_jsonb(%s)
+            WHERE t.stage_id <> %s AND last.verb = 'flushed' AND last.detail->'flush' = to_jsonb(%s)
             """,
             [list(task_ids), stage.pk, flush],
         )
