@@ -18,13 +18,18 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.warehouse.formats import Gone
 from apps.warehouse.models import Labelset, LabelsetDeletion, LabelsetEntry
 
-# The system's identifier and time line: after a restore the numbers would mean something else.
+# What tells one database from another, of the same cluster too, and from itself after a restore, when the numbers
+# would mean something else: recovery begins a new time line, a dump that is loaded makes the table anew. Any role may
+# ask for it.
 _NOW = """
-SELECT to_hex(system.system_identifier) || '.' || recovery.timeline_id,
+SELECT
+  left(encode(sha256(convert_to(concat_ws('.', system.system_identifier, recovery.timeline_id, base.oid,
+    'warehouse_labelsetentry'::regclass::oid), 'UTF8')), 'hex'), 16),
   pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-FROM pg_control_system() AS system, pg_control_checkpoint() AS recovery
+FROM pg_control_system() AS system, pg_control_checkpoint() AS recovery, pg_database AS base
+WHERE base.datname = current_database()
 """
-_TEXT = re.compile(r"([0-9a-f]{1,16}\.\d{1,10})\.(\d{1,18})\.(\d{1,18})")
+_TEXT = re.compile(r"([0-9a-f]{16})\.(\d{1,18})\.(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def since(text: str, current: Cursor) -> int:
     if earlier is None or earlier.labelset != current.labelset:
         raise ValidationError({"since": "This is no cursor of an export of this labelset."})
     if earlier.database != current.database or earlier.horizon > current.horizon:
-        raise ValidationError({"since": "The database was restored since: export the labelset as a whole."})
+        reason = "The database is another one or was restored since: export the labelset as a whole."
+        raise ValidationError({"since": reason})
     return earlier.horizon
 
 
