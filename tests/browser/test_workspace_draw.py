@@ -180,7 +180,7 @@ def test_v1_ctrl_and_the_wheel_zoom_as_a_pinch_does(work):
 
 
 def test_v1_pixels_are_sharp_above_two_hundred_percent_where_that_is_wanted(work):
-    rendering = "getComputedStyle(document.querySelector('#stage > img')).imageRendering"
+    rendering = "getComputedStyle(document.querySelector('#stage > img:not(.coming)')).imageRendering"
     work.keys("y")
     work.zoom(1.5)
     assert work.page.evaluate(rendering) == "auto"
@@ -242,7 +242,7 @@ def test_v4_an_exif_rotated_image_is_labeled_as_it_is_shown(
     desk = make_desk(organization, [Picture("turned.jpg", (480, 640), orientation=orientation)])
     logged_in(labeler)
     work = Workspace(page, desk, live_url).open().ready("turned.jpg")
-    shown = page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('#stage > img'))")
+    shown = page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('#stage > img:not(.coming)'))")
     assert shown == [480, 640]
     work.draw(60, 500, 120, 90)
     work.saving_done()

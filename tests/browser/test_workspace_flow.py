@@ -94,16 +94,20 @@ def test_f1_f2_submit_goes_on_and_z_takes_it_back_with_its_undo_steps(work, desk
     work.until(lambda: desk.task("a.jpg").annotation and desk.task("a.jpg").annotation.labels[0]["category"] == 1)
 
 
-def test_f2_the_next_two_images_are_decoded_ahead(work):
-    work.until(lambda: work.page.evaluate(
-        "(flow => flow.tasks.slice(1, 3).every(task => flow.images.full(task).image))(document.querySelector('#stage').flow)"
-    ))  # fmt: skip
+def test_f2_the_next_two_images_are_decoded_and_laid_out_ahead(work):
+    work.until(lambda: work.page.locator("#stage > img.coming").count() == 2)
+    place = "image => JSON.stringify([image.src, image.getBoundingClientRect()])"
+    coming = [image.evaluate(place) for image in work.page.locator("#stage > img.coming").all()]
+    shown = work.page.locator("#stage > img:not(.coming)")
+    assert shown.evaluate(place) not in coming
     asked = []
     work.page.on("request", lambda request: asked.append(request.url))
     work.draw(50, 60, 100, 90)
     work.keys("Enter")
     work.ready("b.jpg")
     assert not [url for url in asked if "/thumbnail/" not in url and str(work.desk.task("b.jpg").datapoint.uid) in url]
+    assert shown.evaluate(place) in coming
+    work.until(lambda: work.page.locator("#stage > img.coming").count() == 2)
 
 
 def test_f2_all_tasks_in_a_row_until_nothing_is_left(work, desk):
@@ -211,7 +215,7 @@ def test_v3_looks_change_the_picture_and_never_the_data(work):
     work.page.get_by_text("View", exact=True).click()
     work.page.locator("[data-pref=brightness]").fill("150")
     work.page.locator("[data-pref=invert]").check()
-    image = work.page.locator("#stage > img")
+    image = work.page.locator("#stage > img:not(.coming)")
     assert "brightness(1.5)" in image.evaluate("image => getComputedStyle(image).filter")
     with work.page.expect_response(lambda response: '"contrast":120' in (response.request.post_data or "")):
         work.page.locator("[data-pref=contrast]").fill("120")
@@ -230,7 +234,7 @@ def test_v4_a_small_image_comes_first_and_the_whole_one_takes_its_place(page, li
     work = Workspace(page, desk, live_url)
     page.goto(work.url)
     work.ready("a.jpg", whole=False)
-    natural = "document.querySelector('#stage > img').naturalWidth"
+    natural = "document.querySelector('#stage > img:not(.coming)').naturalWidth"
     assert page.evaluate(natural) == 320
     work.draw(300, 200, 60, 40)
     page.unroute("**/images/*/")  # lets go of those it held
@@ -250,7 +254,7 @@ def test_v4_a_small_image_lies_below_a_large_one(page, live_url, logged_in, labe
     work.ready("large.jpg")
     work.zoom(0.7)
     places = page.evaluate(
-        "[...document.querySelectorAll('#stage > img')].map(i => [i.naturalWidth, i.getBoundingClientRect().toJSON()])"
+        "[...document.querySelectorAll('#stage > img:not(.coming)')].map(i => [i.naturalWidth, i.getBoundingClientRect().toJSON()])"
     )
     assert [width for width, _ in places] == [320, 2600]
     assert places[0][1] == places[1][1]

@@ -77,7 +77,7 @@ class Workspace:
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the image is in the window."""
         rect, width = self.page.evaluate(
-            "() => { const i = document.querySelector('#stage > img'); const r = i.getBoundingClientRect();"
+            "() => { const i = document.querySelector('#stage > img:not(.coming)'); const r = i.getBoundingClientRect();"
             " return [[r.left, r.top, r.width], i.width]; }"
         )
         scale = rect[2] / width

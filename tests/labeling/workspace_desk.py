@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ def predicted(number: int, category: int, bbox: Sequence[float], confidence: flo
 
 
 def jpeg(size: tuple[int, int], orientation: int = 1) -> io.BytesIO:
+    return io.BytesIO(_jpeg(size, orientation))
+
+
+@cache
+def _jpeg(size: tuple[int, int], orientation: int) -> bytes:
     """A gradient with noise; `size` is as displayed, so a sideways one is stored with its sides swapped."""
     width, height = size if orientation < 5 else size[::-1]
     pixels = np.random.default_rng(width + height).integers(0, 60, (height, width, 3), dtype=np.uint8)
@@ -50,8 +56,7 @@ def jpeg(size: tuple[int, int], orientation: int = 1) -> io.BytesIO:
     exif[0x0112] = orientation
     file = io.BytesIO()
     image.save(file, "JPEG", quality=60, exif=exif)
-    file.seek(0)
-    return file
+    return file.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import { iou, keepInside } from "./geometry.js";
 import { History } from "./history.js";
 import { Overlay } from "./overlay.js";
+import { Pictures } from "./pictures.js";
 import { Pointer } from "./pointer.js";
 import { Store, changed } from "./store.js";
 import { View } from "./view.js";
@@ -16,13 +17,13 @@ export class Editor {
     Object.assign(this, { stage, classes, prefs, say, signal });
     this.base = stage.querySelector(".base");
     this.live = stage.querySelector(".live");
-    this.image = stage.querySelector("img");
     this.byId = new Map(classes.map((one) => [one.id, one]));
     Object.assign(this, { tool: "select", current: classes[0]?.id ?? null, readonly: false, touch: false, listeners: [] });
     Object.assign(this, { panKey: false, panned: false, hideAll: false, focus: null, clipboard: [], previous: [], hand: null });
     this.store = new Store();
     this.history = new History(this.store);
     this.viewport = new Viewport();
+    this.pictures = new Pictures(stage, this.viewport);
     this.view = new View(this);
     this.overlay = new Overlay(this);
     this.pointer = new Pointer(this, signal);
@@ -43,7 +44,9 @@ export class Editor {
   watchSize() {
     const measure = () => {
       const { width, height, left, top } = this.stage.getBoundingClientRect();
-      if (width && height) this.viewport.resize({ w: width, h: height, left, top });
+      if (!width || !height) return;
+      this.viewport.resize({ w: width, h: height, left, top });
+      this.pictures.placeComing();
     };
     const observer = new ResizeObserver(measure);
     observer.observe(this.stage);
@@ -57,10 +60,7 @@ export class Editor {
   open({ labels, prelabels, size, image, preview = null, history = {}, readonly = false }) {
     this.pointer.cancel();
     Object.assign(this, { readonly, focus: null, hideAll: false });
-    this.below?.remove();
-    this.below = preview;
-    if (preview) this.stage.prepend(preview);
-    this.setImage(image, size);
+    this.pictures.open(image, size, preview);
     this.view.hover(null);
     this.history.clear(history);
     this.viewport.size = this.viewport.size || size;
@@ -75,15 +75,12 @@ export class Editor {
   }
 
   setImage(image, size) {
-    for (const one of this.pictures(image)) Object.assign(one, { alt: "", draggable: false, width: size.w, height: size.h });
-    this.image.replaceWith(image);
-    this.image = image;
-    this.applyPrefs();
+    this.pictures.set(image, size);
     this.moved();
   }
 
-  pictures(image = this.image) {
-    return this.below ? [this.below, image] : [image];
+  get image() {
+    return this.pictures.image;
   }
 
   follow({ reset, ids, changes, selection, flags }) {
@@ -95,9 +92,8 @@ export class Editor {
   }
 
   moved() {
-    const { scale, x, y } = this.viewport;
-    for (const one of this.pictures()) one.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.image.classList.toggle("pixelated", this.prefs.pixelated && scale > 2);
+    this.pictures.place();
+    this.image.classList.toggle("pixelated", this.prefs.pixelated && this.viewport.scale > 2);
     this.view.move();
     this.view.showHover();
     this.showHand(this.hand);
@@ -117,7 +113,7 @@ export class Editor {
     const { brightness, contrast, saturation, invert, fill, boxOpacity, crossWidth, crossOpacity, crossColor } = this.prefs;
     const plain = brightness === 100 && contrast === 100 && saturation === 100 && !invert;
     const filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
-    for (const one of this.pictures()) one.style.filter = filter;
+    this.pictures.paint(filter);
     this.stage.style.setProperty("--fill", fill / 100);
     this.base.style.opacity = boxOpacity / 100;
     this.stage.style.setProperty("--cross-color", crossColor);

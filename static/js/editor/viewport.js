@@ -24,13 +24,15 @@ export class Viewport {
     for (const listener of this.listeners) listener(this);
   }
 
-  fitScale() {
-    return Math.min((this.pane.w - 24) / this.size.w, (this.pane.h - 24) / this.size.h, MOST);
+  // Where an image of this size lies when the pane shows all of it.
+  fitOf({ w, h }) {
+    const scale = Math.max(Math.min((this.pane.w - 24) / w, (this.pane.h - 24) / h, MOST), LEAST);
+    return { scale, x: (this.pane.w - w * scale) / 2, y: (this.pane.h - h * scale) / 2 };
   }
 
   fit() {
-    const scale = Math.max(this.fitScale(), LEAST);
-    this.set(scale, (this.pane.w - this.size.w * scale) / 2, (this.pane.h - this.size.h * scale) / 2, true);
+    const { scale, x, y } = this.fitOf(this.size);
+    this.set(scale, x, y, true);
   }
 
   // The view stays where it was in proportion to the image, for images of different sizes in a row.

@@ -92,12 +92,23 @@ export class Flow {
   }
 
   async ahead() {
-    const at = this.tasks.indexOf(this.task);
     const coming = this.tasks.filter((task) => task !== this.task);
     if (coming.length <= AHEAD && !this.dry) this.dry = !(await this.more()) || this.tasks.length <= coming.length + 1;
-    const near = [...this.tasks.slice(at + 1), ...this.tasks.slice(0, Math.max(at, 0))].slice(0, AHEAD);
-    for (const task of near) this.images.full(task).promise.catch(() => this.page.hint(`The image ${task.name} did not load`));
+    const near = this.near();
+    for (const task of near) this.images.full(task).promise.then(() => this.drawAhead(), () => this.page.hint(`The image ${task.name} did not load`));
     this.images.keepOnly([this.task, ...near, ...this.done.slice(0, 1)].filter(Boolean));
+    this.drawAhead();
+  }
+
+  // What comes after the open task: first what lies behind it in the queue, then what was passed over.
+  near() {
+    const at = this.tasks.indexOf(this.task);
+    return [...this.tasks.slice(at + 1), ...this.tasks.slice(0, Math.max(at, 0))].slice(0, AHEAD);
+  }
+
+  drawAhead() {
+    const next = this.near().map((task) => [this.images.full(task).image, { w: task.width, h: task.height }]);
+    this.editor.pictures.ahead(next.filter(([image]) => image));
   }
 
   async open(task) {
