@@ -39,7 +39,7 @@ def learning_stage(request: HtmxRequest, org: str, pk: int, name: str) -> Stage:
 
 def section(request: HtmxRequest, stage: Stage, name: str, status: int = 200, **more: Any) -> HttpResponse:
     """One of the stage's three pages, or the fragment that is the middle of it."""
-    context = frame(request, stage.project, "stages", stage) | {"section": name} | more
+    context = frame(request, stage.project, "stages", stage) | {"part": name} | more
     return render(request, f"autolabel/{'_' if is_fragment(request) else ''}{name}.html", context, status=status)
 
 

@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 154, 60
 GAP_X, GAP_Y = 72, 36
 LANE = 20
 MARGIN = 14
+SHORT = 1150
 
 
 @dataclass(slots=True)
@@ -55,6 +56,11 @@ class Drawing:
     width: float
     height: float
     size: tuple[int, int] = (WIDTH, HEIGHT)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it may be drawn as wide as the page is and can still be read."""
+        return self.width <= SHORT
 
 
 def draw(
