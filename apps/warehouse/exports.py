@@ -93,6 +93,7 @@ class Format:
     """One way out: written as one text, or as files of an archive. In pixels it needs the size of every image."""
 
     label: str
+    about: str
     media_type: str
     suffix: str
     write: Callable[[Content], Iterator[bytes]] | None = None
@@ -103,17 +104,25 @@ class Format:
 
 ZIP = "application/zip"
 FORMATS = {
-    "coco": Format(label="COCO", media_type="application/json", suffix="json", write=coco.write),
+    "coco": Format(
+        label="COCO", about="One JSON file. Boxes in pixels, with source and score.", media_type="application/json",
+        suffix="json", write=coco.write,
+    ),
     "yolo": Format(
-        label="YOLO", media_type=ZIP, suffix="yolo.zip", files=yolo.files, image_path=yolo.image_path, in_pixels=False
+        label="YOLO", about="A text file an image, in splits, and data.yaml. Without source and confidence.",
+        media_type=ZIP, suffix="yolo.zip", files=yolo.files, image_path=yolo.image_path, in_pixels=False,
     ),
     "voc": Format(
-        label="Pascal VOC", media_type=ZIP, suffix="voc.zip", files=voc.files, image_path=voc.image_path
+        label="Pascal VOC", about="An XML file an image. Corners in pixels, source, confidence.", media_type=ZIP,
+        suffix="voc.zip", files=voc.files, image_path=voc.image_path,
     ),
-    "csv": Format(label="CSV", media_type="text/csv; charset=utf-8", suffix="csv", write=table.write),
+    "csv": Format(
+        label="CSV", about="A row a box, for spreadsheets and pandas.", media_type="text/csv; charset=utf-8",
+        suffix="csv", write=table.write,
+    ),
     "redbrick": Format(
-        label="RedBrick JSON", media_type="application/json", suffix="redbrick.json", write=redbrick.write,
-        in_pixels=False,
+        label="RedBrick JSON", about="The exchange form, exact: an items list reads it back.",
+        media_type="application/json", suffix="redbrick.json", write=redbrick.write, in_pixels=False,
     ),
 }  # fmt: skip
 

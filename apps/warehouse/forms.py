@@ -228,19 +228,36 @@ class ExportForm(EntryFilter):
         choices=[("", "All"), ("train", "Training"), ("val", "Validation"), ("test", "Test")],
         help_text="By a hash of the name, 80 to 10 to 10: an image is always in the same.",
     )
-    only_matching_boxes = forms.BooleanField(required=False, label="Only boxes that match")
-    images = forms.BooleanField(required=False, label="Images beside the labels, in a ZIP archive")
-    leave_out_unsized = forms.BooleanField(required=False, label="Leave out images of unknown size")
+    only_matching_boxes = forms.BooleanField(
+        required=False, label="Leave out boxes of another class, source or confidence too"
+    )
+    images = forms.BooleanField(required=False, label="With the images, upright, in a ZIP archive")
+    leave_out_unsized = forms.BooleanField(
+        required=False, label="Leave out images whose size is not known yet, instead of reading it now"
+    )
     since = forms.CharField(
         required=False,
         max_length=80,
-        label="Only changes since",
-        help_text="The cursor of an earlier export: info.cursor in its file, or winnow.json in its archive.",
+        label="Cursor of the earlier export",
+        help_text="<code>info.cursor</code> in its JSON, or in <code>winnow.json</code> of its archive.",
     )
-    field_order = ["format", "split", "images"]
+    FILTERS = ("category", "source", "low", "high", "q", "split")
+    LIMITS = ("only_matching_boxes", "leave_out_unsized")
 
     def __init__(self, *args: Any, formats: Sequence[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["format"].choices = formats  # type: ignore[attr-defined]
         for name, label in (("q", "Part of the name"), ("low", "Confidence from"), ("high", "Confidence to")):
             self.fields[name].label = label
+
+    @property
+    def filters(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.FILTERS]
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.LIMITS]
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(field.value() or field.errors for field in [*self.filters, *self.limits])

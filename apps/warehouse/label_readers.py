@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ BYTES_LIMIT = 256 << 20
 ONE_LIMIT = 16 << 20
 CLASSES_LIMIT = 4 << 20
 UNSIZED = "Neither the image nor the file says how large it is. Its boxes are left out."
+_LINE = re.compile(r"Line (\d+)")
 _ENDINGS = ("", *sorted({*SUFFIXES, *(each.upper() for each in SUFFIXES)}))
 
 
@@ -211,7 +213,7 @@ def _checked(
     if not width or not height:
         return Reading(None, [*problems, Problem(picture.name, UNSIZED)])
     raw, doubts = to_labels(picture, width=width, height=height, class_of=class_of)
-    problems = [*problems, *doubts]
+    problems = sorted([*problems, *doubts], key=_line)
     if raw is None:
         return Reading(None, problems)
     try:
@@ -219,6 +221,11 @@ def _checked(
     except LabelErrors as error:
         return Reading(None, [*problems, Problem(picture.name, f"Its labels: {error}")])
     return Reading(labels, problems, picture.origin)
+
+
+def _line(problem: Problem) -> int:
+    found = _LINE.match(problem.reason)
+    return int(found[1]) if found else 0
 
 
 def _items(items: Sequence[object]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:

@@ -35,7 +35,7 @@ def begin(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
 
 
 def _page(request: HtmxRequest, row: Labelset, form: ExportForm) -> HttpResponse:
-    context = {"labelset": row, "form": form, "tab": "labelsets"}
+    context = {"labelset": row, "form": form, "formats": exports.FORMATS, "tab": "labelsets"}
     return render(request, "warehouse/export.html", context, status=422 if form.errors else 200)
 
 

@@ -113,6 +113,7 @@ def import_page(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     row = _get(request, org, pk, Can.SEE_WAREHOUSE)
     context = listing(request, row.failures.all(), size=FAILURES_A_PAGE) | {"row": row, "tab": "imports"}
     context["can_retry"] = row.failures.exclude(item=None).exists() or row.datapoints.exclude(error="").exists()
+    context["has_positions"] = any(failure.position for failure in context["page"].rows)
     context["unread"] = row.datapoints.exclude(error="").count()
     template = "warehouse/_import.html" if is_fragment(request) else "warehouse/import.html"
     return render(request, template, context)
