@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts import audit, services
 from apps.accounts.models import ApiKey, Invitation, Membership, Organization, Role, User
@@ -76,6 +77,29 @@ def test_many_members_come_in_pages(client: Client, organization: Organization) 
         if not query:
             break
     assert len(seen) == len(set(seen)) == 121
+
+
+def test_pending_invitations_and_keys_come_in_pages_of_their_own(
+    client: Client, organization: Organization, owner: User
+) -> None:
+    now = timezone.now()
+    Invitation.objects.bulk_create(
+        Invitation(
+            organization=organization, email=f"n{n:02}@example.com", role=Role.LABELER, digest=str(n), invited_by=owner,
+            sent_at=now, expires_at=now,
+        )
+        for n in range(51)
+    )  # fmt: skip
+    first = client.get(url("members"))
+    assert [len(first.context[name]) for name in ("rows", "pending")] == [1, 50]
+    second = client.get(url("members") + first.context["pending_pager"]["next"])
+    assert [each.email for each in second.context["pending"]] == ["n00@example.com"] and second.context["rows"]
+    assert b"pending-before=" in second.content
+    ApiKey.objects.bulk_create(
+        ApiKey(organization=organization, user=owner, name=f"k{n:02}", prefix=str(n), digest=str(n)) for n in range(51)
+    )
+    keys = client.get(url("api-keys") + client.get(url("api-keys")).context["pager"]["next"]).context["keys"]
+    assert [key.name for key in keys] == ["k00"]
 
 
 def test_a_rejected_invitation_keeps_what_was_typed_and_says_why(client: Client, labeler: User) -> None:
