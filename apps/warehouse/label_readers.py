@@ -23,7 +23,7 @@ from apps.warehouse.staging import LabelReader
 BYTES_LIMIT = 256 << 20
 # The label file of one image: ten thousand boxes in XML.
 ONE_LIMIT = 16 << 20
-CLASSES_LIMIT = 4 << 20
+CLASSES_LIMIT = 1 << 18
 UNSIZED = "Neither the image nor the file says how large it is. Its boxes are left out."
 _LINE = re.compile(r"Line (\d+)")
 _ENDINGS = ("", *sorted({*SUFFIXES, *(each.upper() for each in SUFFIXES)}))

@@ -24,6 +24,7 @@ ABOUT_LIMIT = 256 << 20
 TABLES_LIMIT = 20
 _SPLIT = r"(?:train|valid|val|test)\d*/"
 _CLASSES = frozenset({"classes.txt", "obj.names"})
+_USUAL = _CLASSES | {"data.yaml", "dataset.yaml"}
 _OTHER_TEXTS = frozenset({"train.txt", "valid.txt", "val.txt", "test.txt", "readme.txt", "license.txt"})
 
 
@@ -54,7 +55,9 @@ class ZipTree:
     def read(self, name: str, most: int) -> bytes:
         info = self._infos[name]
         if info.file_size > most:
-            raise FormatError(f"{name} is larger than {most >> 20} MB.")
+            raise FormatError(f"{name} is larger than {most / 2**20:g} MB.")
+        if info.file_size > archives.RATIO_LIMIT * max(info.compress_size, 1) and info.file_size > 2**20:
+            raise FormatError(f"{name} unpacks to far more than labels do.")
         try:
             return archives.unpacked(self.archive, info)
         except archives.Damaged as error:
@@ -81,7 +84,7 @@ class FolderTree:
         except OSError as error:
             raise FormatError(f"{name} cannot be read: {error.strerror}.") from error
         if len(data) > most or not self._is_inside(path):
-            raise FormatError(f"{name} is larger than {most >> 20} MB, or leads out of the folder.")
+            raise FormatError(f"{name} is larger than {most / 2**20:g} MB, or leads out of the folder.")
         return data
 
 
@@ -169,7 +172,7 @@ def _yolo(names: Sequence[str]) -> Layout | None:
     texts = [name for name in _ending(names, ".txt") if PurePosixPath(name).name.lower() not in _CLASSES | _OTHER_TEXTS]
     named = [name for name in _ending(names, ".yaml", ".yml") if "/labels/" not in name]
     named += [name for name in names if PurePosixPath(name).name.lower() in _CLASSES]
-    classes = min(named, key=lambda name: name.count("/"), default="")
+    classes = min(named, key=lambda name: (name.count("/"), PurePosixPath(name).name.lower() not in _USUAL), default="")
     root = folder_of(classes) if classes else ""
     root = root.removesuffix("labels/")
     pictures = _pictures(names)

@@ -170,6 +170,7 @@ def test_an_archive_without_labels_is_refused_at_once(
     "files",
     [
         {"labels.json": b"{"},
+        {"labels.json": b"[" + b"0," * 2**20 + b"0]"},
         {"labels.csv": b"a,b\n"},
         {"data.yaml": b"names: 3", "labels/a.txt": LINE},
         {"data.yaml": b"a: &a [1]\nnames: {x: *a}", "labels/a.txt": LINE},

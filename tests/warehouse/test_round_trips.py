@@ -30,7 +30,7 @@ UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}
 def labelset(organization: Organization, owner: User) -> Labelset:
     """Real images with boxes by people, by the model and by nobody; one of them is turned by its EXIF."""
     labelset, dataset = (
-        make_labelset(organization, make_taxonomy(organization, "car", 'a "b", <c>')),
+        make_labelset(organization, make_taxonomy(organization, "car", 'a "b", <c> 😀')),
         make_dataset(organization),
     )
     points = [_add(dataset, name, number) for number, name in enumerate(NAMES)]

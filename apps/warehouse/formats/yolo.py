@@ -42,7 +42,7 @@ def _centers(batch: Sequence[Item]) -> Numbers:
 
 
 def _data(classes: Sequence[Class]) -> str:
-    names = "".join(f"  {number}: {json.dumps(each.name)}\n" for number, each in enumerate(classes))
+    names = "".join(f"  {number}: {json.dumps(each.name, ensure_ascii=False)}\n" for number, each in enumerate(classes))
     return f"path: .\ntrain: images/train\nval: images/val\ntest: images/test\nnames:\n{names}"
 
 
@@ -52,9 +52,13 @@ def classes(data: bytes, path: str) -> dict[int, str]:
         text = data.decode("utf-8-sig")
         if not path.lower().endswith((".yaml", ".yml")):
             return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
-        raw = yaml.safe_load(text)
+        # Aliases of aliases would grow without end.
+        has_aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
+        raw = None if has_aliases else yaml.safe_load(text)
     except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise FormatError(f"{path} cannot be read: {str(error)[:300]}.") from error
+    if has_aliases:
+        raise FormatError(f"{path} has aliases: these are not read.")
     found = raw.get("names") if isinstance(raw, dict) else None
     named = dict(enumerate(found)) if isinstance(found, list) else found
     if not isinstance(named, dict):
