@@ -51,8 +51,8 @@ class TaskFilter(forms.Form):
     state = forms.ChoiceField(required=False, choices=[("", "Every state"), *TaskState.choices])
     assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Anybody")
     category = forms.TypedChoiceField(required=False, coerce=int, empty_value=None, label="Class")
-    low = forms.FloatField(required=False, min_value=0, max_value=1, label="Sure from")
-    high = forms.FloatField(required=False, min_value=0, max_value=1, label="up to")
+    low = forms.FloatField(required=False, min_value=0, max_value=1, label="Confidence from")
+    high = forms.FloatField(required=False, min_value=0, max_value=1, label="to")
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -17,6 +17,8 @@ from tests.api.conftest import Caller
 from tests.autolabel.loop import Loop, perform
 
 pytestmark = pytest.mark.django_db
+# Made here: it takes longer than the transaction of a job, in which a test goes on, may stand idle.
+PATHS = api.get_openapi_schema()["paths"]
 
 
 @pytest.fixture
@@ -141,5 +143,4 @@ def _readable(loop: Loop, audit: Task) -> list[str]:
         "dataset_id": loop.dataset.pk, "taxonomy_id": loop.labelset.taxonomy_id, "member_id": 1, "storage_id": 1,
         "invitation_id": 1, "import_id": 1, "comment_id": 1,
     }  # fmt: skip
-    paths = api.get_openapi_schema()["paths"]
-    return [path.format(**ours) for path, operations in paths.items() if "get" in operations]
+    return [path.format(**ours) for path, operations in PATHS.items() if "get" in operations]
