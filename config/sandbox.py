@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -41,6 +41,7 @@ class Sandbox:
 
     def __enter__(self) -> Sandbox:
         self.folder.mkdir(parents=True)
+        self._on_term = signal.signal(signal.SIGTERM, _leave)
         try:
             self._start()
         except BaseException:
@@ -128,6 +129,7 @@ class Sandbox:
 
     def _stop(self) -> None:
         """What was started is stopped and what was made removed, but for what is to be kept."""
+        signal.signal(signal.SIGTERM, self._on_term)
         for process in self.processes:
             kill_all(session_members(process.pid), seconds=STOP_SECONDS)
             process.wait()
@@ -144,3 +146,8 @@ class Sandbox:
         elif settings.DATABASE_URL_NAMED:
             self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends the command as Ctrl-C does, with everything that was started."""
+    raise SystemExit(128 + number)

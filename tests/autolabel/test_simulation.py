@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 from apps.autolabel.simulation import COLUMNS
+from config.processes import wait_until
 from tests.autolabel.loop import CLASSES, boxes_of
 from tests.conftest import ROOT, process_environment
 from tests.detector.pictures import draw, encode
@@ -35,12 +39,27 @@ def coco_of(folder: Path, name: str, numbers: range) -> Path:
     return path
 
 
-def simulate(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def begin(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "manage.py", "simulate", "--images", folder, *arguments]
     environment = process_environment(WINNOW_VAR=str(folder / "var"), DJANGO_SETTINGS_MODULE="config.settings")
-    return subprocess.run(
-        list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def simulate(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    with begin(folder, *arguments) as process:
+        stdout, stderr = process.communicate(timeout=600)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def inhabitants(folder: Path) -> list[str]:
+    """Processes that were told to keep everything in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("WINNOW_VAR", "").startswith(str(folder)):
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 def databases() -> set[str]:
@@ -68,6 +87,19 @@ def test_the_whole_loop_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
         assert 0 <= row["queue_agreement"] <= 1 and row["train_seconds"] > 0 and row["predict_seconds"] > 0
     assert "28 images labeled by the oracle and 12 by the model" in done.stdout
     assert databases() == before
+    assert not list((tmp_path / "var").iterdir())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ended_from_outside_it_leaves_nothing_behind_either(tmp_path: Path) -> None:
+    train, before = coco_of(tmp_path, "train.json", range(20)), databases()
+    process = begin(tmp_path, "--coco", train, "--fractions", "1.0", "--preset", "tiny")
+    with process:
+        assert wait_until(lambda: any("rqworker" in each for each in inhabitants(tmp_path)), 120)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert databases() == before and not inhabitants(tmp_path)
     assert not list((tmp_path / "var").iterdir())
 
 
