@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -208,14 +209,27 @@ def items(entries: Entries, options: Options = Options(), *, with_labels: bool) 
     """The entries in the order of their keys, by a server-side cursor."""
     columns = (*_COLUMNS, Cast("labels", TextField())) if with_labels else _COLUMNS
     rows: Iterator[tuple[Any, ...]] = entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE)
-    while some := [(*row[:11], _labels(row[11]) if with_labels else []) for row in islice(rows, ROWS_AT_ONCE)]:
-        batch = [Item(*row) for row in some]
+    for some in _ahead(rows):
+        batch = [Item(*row[:11], _labels(row[11]) if with_labels else []) for row in some]
         if options.split:
             batch = [item for item in batch if options.is_in_split(item.name)]
         if options.only_matching_boxes:
             for item in batch:
                 item.labels = [label for label in item.labels if options.keeps(label)]
         yield batch
+
+
+def _ahead(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows by the thousand, the next ones fetched while these are written.
+
+    The query begins in this thread, whose connection has the snapshot; fetching goes on with its cursor.
+    """
+    some = list(islice(rows, ROWS_AT_ONCE))
+    with ThreadPoolExecutor(1) as reader:
+        while some:
+            waiting = reader.submit(lambda: list(islice(rows, ROWS_AT_ONCE)))
+            yield some
+            some = waiting.result()
 
 
 def _gone(labelset: Labelset, options: Options, horizon: int | None) -> Iterator[Gone]:
