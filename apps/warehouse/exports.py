@@ -210,7 +210,8 @@ def items(entries: Entries, options: Options = Options(), *, with_labels: bool) 
     columns = (*_COLUMNS, Cast("labels", TextField())) if with_labels else _COLUMNS
     rows: Iterator[tuple[Any, ...]] = entries.order_by("pk").values_list(*columns).iterator(chunk_size=ROWS_AT_ONCE)
     for some in _ahead(rows):
-        batch = [Item(*row[:11], _labels(row[11]) if with_labels else []) for row in some]
+        fields = ((*row[:11], _labels(row[11]) if with_labels else []) for row in some)
+        batch = [Item(*each) for each in fields]
         if options.split:
             batch = [item for item in batch if options.is_in_split(item.name)]
         if options.only_matching_boxes:
