@@ -41,6 +41,7 @@ class Staffing:
     hands: list[Hand]
     held: list[Task]
     problems: list[tuple[Task, str]]
+    at: datetime
 
     @property
     def total(self) -> int:
@@ -48,12 +49,13 @@ class Staffing:
 
 
 def staffing(stage: Stage, at: datetime | None = None) -> Staffing:
+    at = at or timezone.now()
     tasks = Task.objects.filter(stage=stage)
     counts = dict(tasks.order_by().values_list("state").annotate(count=Count("pk")))
     held = tasks.filter(state__in=[TaskState.ASSIGNED, TaskState.IN_PROGRESS])
     recent = held.select_related("datapoint", "assignee").order_by("leased_until", "pk")[:AT_MOST]
     reported = list(tasks.filter(state=TaskState.PROBLEM).select_related("datapoint").order_by("pk")[:AT_MOST])
-    return Staffing(counts, _hands(stage, at or timezone.now()), list(recent), _with_text(reported))
+    return Staffing(counts, _hands(stage, at), list(recent), _with_text(reported), at)
 
 
 def _hands(stage: Stage, at: datetime) -> list[Hand]:
