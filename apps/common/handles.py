@@ -65,12 +65,20 @@ def guarded(write: Callable[[], None]) -> Iterator[None]:
 
 def _begin(stack: ExitStack, write: Callable[[], None]) -> None:
     with ExitStack() as begun, connection.cursor() as cursor:
+        if connection.in_atomic_block:
+            stack.callback(_lift_limit)
         begun.enter_context(transaction.atomic())
         # A job that hangs in its transaction would keep its run from everybody: PostgreSQL ends the session then.
         limit = f"{settings.RUN_STALE_SECONDS * 1000:.0f}ms"
         cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [limit])
         write()
         stack.push(begun.pop_all())
+
+
+def _lift_limit() -> None:
+    """In a transaction of the caller's the limit would outlive the write that it is for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")
 
 
 @dataclass(frozen=True)
