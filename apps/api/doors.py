@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.api.errors import answer
-from apps.api.inputs import is_storable
+from apps.common.texts import is_storable
 
 Run = Callable[..., HttpResponseBase]
 JSON, FORM = "application/json", "multipart/form-data"

@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from ninja import Schema
 from pydantic import ConfigDict, Field, model_validator
 
+from apps.common.texts import is_storable
+
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -23,21 +25,6 @@ class In(Schema):
         if not is_storable([getattr(self, name) for name in type(self).model_fields]):
             raise ValueError("Texts must be valid Unicode without NUL characters.")
         return self
-
-
-def is_storable(value: Any) -> bool:
-    """Whether the database can hold every text in `value`."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, str):
-            if "\x00" in each or any("\ud800" <= sign <= "\udfff" for sign in each):
-                return False
-        elif isinstance(each, dict):
-            waiting += [*each.keys(), *each.values()]
-        elif isinstance(each, list | tuple):
-            waiting += each
-    return True
 
 
 def storable(text: str) -> str:

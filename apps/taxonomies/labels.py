@@ -14,6 +14,8 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from apps.common.texts import is_storable
+
 GEOMETRIES = {"image_bbox": "bbox"}
 SOURCES = ("human", "model", "import")
 LIMIT = 10_000
@@ -130,6 +132,8 @@ def _identifier(value: object, key: str) -> str:
         return ""
     if not isinstance(value, str) or not 0 < len(value) <= 36:
         raise ValueError(f"{key} must be a text of 1 to 36 characters.")
+    if not is_storable(value):
+        raise ValueError(f"{key} has characters that cannot be stored.")
     return value
 
 
@@ -144,6 +148,8 @@ def _attributes(value: object) -> dict[str, str | bool]:
         isinstance(name, str) and len(name) <= 80 and isinstance(what, str | bool) for name, what in value.items()
     ):
         raise ValueError("attributes must map names to texts or booleans.")
+    if not is_storable(value):
+        raise ValueError("attributes have characters that cannot be stored.")
     return dict(value)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from apps.common.texts import is_storable, storable
 from apps.warehouse.formats import FormatError
 from apps.warehouse.formats.boxfile import Origin, origin_of
 
@@ -116,7 +117,9 @@ def count(file: BinaryIO) -> int:
 def understand(raw: object, position: int, *, absolute: bool) -> Listed | Bad:
     """One element of a list."""
     if not isinstance(raw, dict):
-        return Bad(position, f"item {position}", "It must be an object.", raw)
+        return Bad(position, f"item {position}", "It must be an object.", raw if is_storable(raw) else None)
+    if not is_storable(raw):
+        return Bad(position, _name_of(raw, position), "It has characters that cannot be stored.")
     path: Any = raw.get("url")
     if path is None:
         items = raw.get("items")
@@ -145,7 +148,7 @@ def understand(raw: object, position: int, *, absolute: bool) -> Listed | Bad:
 
 def _name_of(raw: dict[str, Any], position: int) -> str:
     name = raw.get("name") or raw.get("url") or f"item {position}"
-    return name[:NAME_LIMIT].replace("\x00", "") if isinstance(name, str) else f"item {position}"
+    return storable(name[:NAME_LIMIT]) if isinstance(name, str) else f"item {position}"
 
 
 def _wrong_with(path: object, name: object, absolute: bool) -> str:

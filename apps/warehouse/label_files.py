@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Func, TextField, Value
 
 from apps.common import runs
+from apps.common.texts import is_storable, storable
 from apps.warehouse import archives
 from apps.warehouse.formats import Problem, table
 from apps.warehouse.label_readers import BYTES_LIMIT, LabelFile, Reading, of_bytes, of_tree
@@ -93,7 +94,7 @@ def bring_in(handle: runs.Handle, row: Import, file: LabelFile) -> None:
 def _note(row: Import, entries: Sequence[EntryRow], problems: Sequence[Problem], place: int) -> None:
     upsert_entries(row.labelset_id or 0, entries)
     ImportFailure.objects.bulk_create(
-        ImportFailure(import_row=row, name=each.name[:NAME_LIMIT].replace("\x00", ""), reason=each.reason)
+        ImportFailure(import_row=row, name=storable(each.name[:NAME_LIMIT]), reason=storable(each.reason))
         for each in problems
     )
     Import.objects.filter(pk=row.pk).update(
@@ -102,7 +103,7 @@ def _note(row: Import, entries: Sequence[EntryRow], problems: Sequence[Problem],
 
 
 def _entries(row: Import, file: LabelFile, keys: Sequence[str]) -> tuple[list[EntryRow], list[Problem]]:
-    points = _points(row, file, [key for key in keys if "\x00" not in key])
+    points = _points(row, file, [key for key in keys if is_storable(key)])
     found: list[tuple[Datapoint, Reading]] = []
     problems: list[Problem] = []
     for key in keys:

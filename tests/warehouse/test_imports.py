@@ -58,12 +58,16 @@ def counts(row: Import) -> tuple[int, int, int]:
 
 def test_items_come_in_and_collisions_are_told_per_item(dataset: Dataset, public: StorageMethod) -> None:
     make_rows(dataset, 1, "taken")
-    row = start_list(dataset, public, [*urls("a", "taken-00000.jpg", "b", "a"), {"url": "relative.png"}, 7])
+    unstorable = [{"url": "https://x.org/n", "metaData": {"\x00": 1}}, ["\ud800"]]
+    row = start_list(
+        dataset, public, [*urls("a", "taken-00000.jpg", "b", "a"), {"url": "relative.png"}, 7, *unstorable]
+    )
     run = work(row.run)
-    assert run.result == {"created": 2, "skipped": 0, "failed": 4, "labeled": 0}
-    assert counts(row) == (2, 0, 4)
+    assert run.result == {"created": 2, "skipped": 0, "failed": 6, "labeled": 0}
+    assert counts(row) == (2, 0, 6)
     told = list(row.failures.order_by("position").values_list("position", "name"))
-    assert told == [(2, "taken-00000.jpg"), (4, "a"), (5, "relative.png"), (6, "item 6")]
+    assert told[:4] == [(2, "taken-00000.jpg"), (4, "a"), (5, "relative.png"), (6, "item 6")]
+    assert told[4:] == [(7, "https://x.org/n"), (8, "item 8")]
     assert row.datapoints.get(name="b").path == "https://images.example.org/b"
     public.refresh_from_db()
     assert public.origins == ["https://images.example.org"]

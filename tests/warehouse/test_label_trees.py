@@ -196,6 +196,22 @@ def test_names_that_an_archive_claims_are_not_trusted(dataset: Dataset, labelset
     assert entries() == {"a.jpg": BOX}
 
 
+@pytest.mark.parametrize("bad", ["\x00", "\ud800"])
+def test_texts_that_no_database_holds_stop_nothing(dataset: Dataset, labelset: Labelset, bad: str) -> None:
+    raw = coco(
+        ("a.jpg", 64, 48), (f"b{bad}.jpg", 64, 48), boxes=((0, "car", [16, 24, 16, 12]), (0, "tram", [1, 1, 1, 1]))
+    )
+    raw["categories"][1]["name"] = bad + "tram"
+    raw["images"][0]["labeled_by"] = bad
+    raw["annotations"][0]["attributes"] = {bad: "x", "y": bad, "z": "kept"}
+    items = [{"name": "a.jpg", "labels": [{"attributes": [{"name": "y", "value": bad}]}], "source": bad}, {"name": bad}]
+    for labels in (raw, items):
+        files = {"labels.json": json.dumps(labels).encode(), "images/a.jpg": PICTURE}
+        row = bring_in(make_dataset(dataset.organization, f"D{len(labels)}"), labelset, files)
+        assert row.failures.filter(name="b\ufffd.jpg").exists() == (labels is raw) and row.failures.exists()
+    assert entries() == {"a.jpg": BOX} and labelset.entries.get().labels[0]["attributes"] == {"z": "kept"}
+
+
 @given(st.binary(max_size=200) | st.text("0123456789. -ne+\n\tcar,\"'<>/", max_size=80).map(str.encode))
 @example(XML)
 @example(CSV)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.common.texts import is_storable
 from apps.taxonomies.labels import SOURCES
 from apps.taxonomies.trees import Node
 from apps.warehouse.formats import Problem
@@ -119,7 +120,7 @@ def origin_of(source: object, confidence: object, cycle: object, author: object)
         "import" if said == "model" and share is None else said,
         share,
         cycle if is_cycle else None,  # type: ignore[arg-type]
-        author if isinstance(author, str) else "",
+        author if isinstance(author, str) and is_storable(author) else "",
     )
 
 
@@ -127,7 +128,8 @@ def attributes_of(value: object) -> dict[str, str | bool] | None:
     """Attributes that a label can hold: other tools also have numbers there, which are not ours."""
     if not isinstance(value, dict):
         return None
-    return {name: what for name, what in value.items() if isinstance(what, str | bool) and len(name) <= 80} or None
+    fitting = {name: what for name, what in value.items() if isinstance(what, str | bool) and len(name) <= 80}
+    return {name: what for name, what in fitting.items() if is_storable([name, what])} or None
 
 
 def to_labels(

@@ -1,0 +1,28 @@
+"""Texts that the database can hold, and a way to show those that it cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_storable(value: Any) -> bool:
+    """Whether the database can hold every text in `value`."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if _UNSTORABLE.search(each):
+                return False
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple):
+            waiting += each
+    return True
+
+
+def storable(text: str) -> str:
+    """The text with a sign in place of what cannot be stored."""
+    return _UNSTORABLE.sub("\ufffd", text)
