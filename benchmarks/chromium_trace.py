@@ -41,9 +41,11 @@ def spent(events: list[Event]) -> dict[str, float]:
     return {name: round(total[name], 1) for name in WORK if total[name]}
 
 
-def most_laid_out(events: list[Event]) -> int:
-    """The most objects that any one layout found changed."""
-    return max((event["args"]["beginData"]["dirtyObjects"] for event in layouts(events)), default=0)
+def most_laid_out(events: list[Event]) -> tuple[int, int]:
+    """The most objects that any one layout found changed, and the most that the page had."""
+    found = [event["args"]["beginData"] for event in layouts(events)]
+    assert found, "Nothing was laid out while it was traced."
+    return max(data["dirtyObjects"] for data in found), max(data["totalObjects"] for data in found)
 
 
 def layouts(events: list[Event]) -> list[Event]:

@@ -242,7 +242,9 @@ def test_v4_an_exif_rotated_image_is_labeled_as_it_is_shown(
     desk = make_desk(organization, [Picture("turned.jpg", (480, 640), orientation=orientation)])
     logged_in(labeler)
     work = Workspace(page, desk, live_url).open().ready("turned.jpg")
-    shown = page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('#stage > img:not(.coming)'))")
+    shown = page.evaluate(
+        "(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('#stage > img:not(.coming)'))"
+    )
     assert shown == [480, 640]
     work.draw(60, 500, 120, 90)
     work.saving_done()

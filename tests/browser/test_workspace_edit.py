@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.chromium_trace import most_laid_out, traced
 from tests.browser.workspace import Workspace, close_to, draft_boxes
-from tests.labeling.workspace_desk import Picture, make_desk
+from tests.labeling.workspace_desk import Picture, make_desk, predicted
 
 START = (200, 150, 160, 120)
 
@@ -201,6 +202,34 @@ def test_e8_so_is_one_that_was_moved_or_repeated_there(work):
     hint = work.page.locator("#hint")
     work.drag((420, 170), (201, 170))
     expect(hint).to_have_text("Another car box lies almost exactly here")
+
+
+class TestCrowd:
+    """Two thousand boxes."""
+
+    @pytest.fixture
+    def desk(self, transactional_db, organization):
+        crowd = [predicted(n, n % 3, [n % 50 / 50, n // 50 / 40, 0.015, 0.02], 0.5) for n in range(2000)]
+        return make_desk(organization, [Picture("a.jpg", (2000, 1500), crowd)])
+
+    def test_moving_one_of_two_thousand_boxes_lays_out_nothing_else(self, work, browser):
+        work.keys("Tab")
+        (x, y), (right, bottom) = work.at(0, 0), work.at(30, 30)
+        middle = ((x + right) / 2, (y + bottom) / 2)
+        work.page.mouse.move(*middle)
+        work.page.mouse.down()
+        work.page.mouse.move(middle[0] + 20, middle[1] + 20)
+
+        def move():
+            for step in range(20):
+                work.page.mouse.move(middle[0] + 30 + 5 * step, middle[1] + 30 + 3 * step)
+
+        laid_out, of_all = most_laid_out(traced(browser, work.page, move))
+        work.page.mouse.up()
+        assert laid_out < 30  # the box, its eight handles, its size, and what holds them
+        assert of_all < 1000  # two thousand boxes at rest are a path for each look, and the rows of the list in sight
+        assert work.boxes()[0][:2] != (0, 0)
+        work.saving_done()
 
 
 def test_exact_fields_and_the_list_edit_a_box(work, desk, labeler):

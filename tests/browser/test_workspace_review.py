@@ -101,8 +101,9 @@ def remembered(work):
 def test_p2_windows_on_two_projects_undo_no_settings_of_each_other(work, context, live_url, labeler):
     elsewhere = Organization.objects.create(name="Elsewhere", slug="elsewhere")
     Membership.objects.create(organization=elsewhere, user=labeler, role=Role.LABELER)
-    desk = make_desk(elsewhere, [Picture("a.jpg", prelabels=PRELABELS)])
+    desk = make_desk(elsewhere, [Picture("a.jpg", prelabels=PRELABELS)], slider_default=0.35)
     other = Workspace(context.new_page(), desk, live_url).open().ready("a.jpg")
+    expect(other.page.locator("[data-pref=slider]")).to_have_value("35")  # the project's, until one is set
     for window, share in ((work, "50"), (other, "80")):
         window.page.bring_to_front()
         with remembered(window):
@@ -168,10 +169,13 @@ def test_p3_space_accepts_and_goes_from_the_least_sure_upward(work):
 
 
 def test_p4_asked_about_undecided_ones_one_can_go_back_accept_or_drop(work, desk):
+    dialog = work.page.locator("#dialog-choose")
+    work.keys("o")  # F3: no objects, where some were predicted
+    expect(dialog).to_contain_text("3 boxes, 3 of them predicted, would be removed")
+    dialog.get_by_role("button", name="Back to the image").click()
     work.page.locator("[data-pref=slider]").fill("50")
     work.stage.focus()
     work.keys("Enter")
-    dialog = work.page.locator("#dialog-choose")
     expect(dialog).to_contain_text("3 pre-labels are undecided")
     dialog.get_by_role("button", name="Back to the image").click()
     assert len(work.labels()) == 3

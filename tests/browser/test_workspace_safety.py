@@ -1,5 +1,6 @@
 """Nothing is lost: item S1 of the editor's specification, with a real server that goes away, ends sessions and objects."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -184,6 +185,36 @@ def test_s1_without_a_connection_the_page_says_so_and_goes_on_by_itself(work, de
     expect(work.page.get_by_role("heading", name="Nothing left to label here")).to_be_visible()
     work.until(lambda: Annotation.objects.count() == 1)
     work.saved()
+
+
+def test_a_list_of_tasks_from_before_a_submit_does_not_bring_its_task_back(work):
+    """The save that is under way while one submits has made the task newer than the page knows."""
+    held, page = {}, work.page
+
+    def hold(route):
+        held[route.request.url.rstrip("/").rpartition("/")[2]] = route
+
+    def listed(route):
+        held["next"] = route, route.fetch()
+
+    page.route(re.compile(r"/(save|submit)/$"), hold)
+    page.route("**/next/", listed)
+    work.draw(50, 60, 100, 90)
+    work.until(lambda: "save" in held)
+    work.keys("Enter")
+    work.ready("b.jpg")
+    held["save"].continue_()
+    work.until(lambda: "submit" in held)
+    page.evaluate("void document.querySelector('#stage').flow.more()")
+    work.until(lambda: "next" in held)
+    held["submit"].continue_()
+    work.saving_done()
+    route, answer = held["next"]
+    assert "a.jpg" in answer.text()
+    route.fulfill(response=answer)
+    work.until(lambda: not work.under_way)
+    names = "document.querySelector('#stage').flow.tasks.map(({name}) => name)"
+    assert page.evaluate(names) == [f"{name}.jpg" for name in "bcde"]
 
 
 @pytest.fixture

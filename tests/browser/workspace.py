@@ -16,6 +16,8 @@ from tests.labeling.workspace_desk import WorkDesk
 SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
 WHOLE = """(({flow, editor}) => flow.task && editor.image?.naturalWidth > 0
     && editor.image.src === new URL(flow.task.image, location.href).href)(document.querySelector("#stage"))"""
+SEND = """(({flow, settings}) => { flow?.sync.replay(); if (settings?.timer) settings.send(); })
+    (document.querySelector("#stage") ?? {})"""
 Box = tuple[float, float, float, float]
 
 
@@ -35,8 +37,9 @@ class Workspace:
         return self.ready()
 
     def leave(self) -> None:
-        """Waits for what is under way, so that nothing of this test reaches the next one's tables."""
+        """Sends what waits, and waits for what is under way: nothing of this test reaches the next one's tables."""
         if not self.page.is_closed():
+            self.page.evaluate(SEND)
             self.until(lambda: not self.under_way)
             self.page.goto("about:blank")
 

@@ -92,6 +92,6 @@ export class Overlay {
     const y = Math.min(Math.max(rect.y + rect.h + 8, 4), h - 26);
     this.label.setAttribute("transform", `translate(${x} ${y})`);
     this.label.firstElementChild.setAttribute("width", width);
-    this.label.lastElementChild.textContent = text;
+    if (this.label.lastElementChild.textContent !== text) this.label.lastElementChild.textContent = text;
   }
 }

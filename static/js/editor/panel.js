@@ -6,6 +6,12 @@ import { changed } from "./store.js";
 const ROW = 32;
 const SPARE = 4;
 
+// A text that stays as it was costs no layout.
+function write(element, value) {
+  const text = String(value);
+  if (element.textContent !== text) element.textContent = text;
+}
+
 export class Panel {
   constructor(editor, root, keymap) {
     Object.assign(this, { editor, root, keymap, stale: new Set(), rows: new Map(), recent: [] });
@@ -39,7 +45,7 @@ export class Panel {
     if (stale.has("fields")) this.drawFields();
     if (stale.has("classes")) this.drawCurrent();
     if (stale.has("prefs")) this.drawPrefs();
-    if (stale.has("zoom")) document.querySelector("[data-zoom]").textContent = `${Math.round(this.editor.viewport.scale * 100)} %`;
+    if (stale.has("zoom")) write(document.querySelector("[data-zoom]"), `${Math.round(this.editor.viewport.scale * 100)} %`);
   }
 
   makeClasses() {
@@ -109,12 +115,12 @@ export class Panel {
     const { editor } = this;
     const counts = new Map();
     for (const box of editor.store.all()) if (!box.pending) counts.set(box.category, (counts.get(box.category) || 0) + 1);
-    for (const { one, count } of this.classRows) count.textContent = counts.get(one.id) || "";
+    for (const { one, count } of this.classRows) write(count, counts.get(one.id) || "");
     const undecided = editor.undecided();
     const shown = editor.doubts().length;
     for (const part of [".review", ".thumbs-bar"]) this.find(part).hidden = !editor.hadPrelabels;
-    this.find("[data-undecided]").textContent = `${shown} shown, ${undecided.length - shown} hidden`;
-    this.find("[data-boxes]").textContent = editor.store.all().length;
+    write(this.find("[data-undecided]"), `${shown} shown, ${undecided.length - shown} hidden`);
+    write(this.find("[data-boxes]"), editor.store.all().length);
     this.find(".no-boxes").hidden = editor.store.all().length > 0;
   }
 
@@ -179,8 +185,8 @@ export class Panel {
     row.setAttribute("aria-selected", editor.store.selection.has(box.id));
     row.setAttribute("aria-posinset", n + 1);
     row.setAttribute("aria-setsize", total);
-    row.querySelector(".name").textContent = name;
-    row.querySelector(".note").textContent = notes.filter(Boolean).join(" · ");
+    write(row.querySelector(".name"), name);
+    write(row.querySelector(".note"), notes.filter(Boolean).join(" · "));
     return row;
   }
 
@@ -210,7 +216,7 @@ export class Panel {
     const chosen = this.editor.store.selected();
     const [box] = chosen;
     const one = chosen.length === 1;
-    this.find("[data-chosen]").textContent = one ? this.editor.classOf(box).name : chosen.length ? `${chosen.length} boxes selected` : "No box selected";
+    write(this.find("[data-chosen]"), one ? this.editor.classOf(box).name : chosen.length ? `${chosen.length} boxes selected` : "No box selected");
     for (const input of this.fields) {
       input.disabled = !one || this.editor.readonly || Boolean(this.editor.store.flag(box.id).locked);
       const text = one ? String(Math.round(box[input.dataset.field] * 100) / 100) : "";

@@ -18,11 +18,12 @@ const sameWork = (a, b) => Boolean(a && b) && essence(a) === essence(b);
 export class Flow {
   // page: what to show around the canvas; data: what the server wrote into the page.
   constructor({ editor, sync, clock, data, page, signal }) {
-    Object.assign(this, { editor, sync, clock, data, page, tasks: [], done: [], task: null, turn: 0, images: new Images() });
+    Object.assign(this, { editor, sync, clock, data, page, tasks: [], done: [], left: new Map(), task: null, turn: 0, images: new Images() });
     sync.conflict = (record, body) => this.settleConflict(record, body);
     sync.refused = (record) => this.takeBack(record);
     sync.parked = (record) => this.lose(record);
     sync.saved = (record, revision) => this.noteSaved(record, revision);
+    sync.submitted = (record, revision) => this.left.set(record.id, revision);
     editor.on((news) => news.changes && this.noteChange());
     const renewal = setInterval(() => this.renew(), RENEW_MS);
     signal.addEventListener("abort", () => {
@@ -59,9 +60,9 @@ export class Flow {
       if (!answer) return false;
       const gone = new Set(this.sync.waiting.filter(({ kind }) => kind === "submit").map(({ id }) => id));
       const known = new Set(this.tasks.map(({ id }) => id));
-      // An answer that was under way while a submit arrived still lists its task, at the revision that was submitted.
-      const left = new Map(this.done.map(({ id, revision }) => [id, revision]));
-      this.tasks.push(...answer.tasks.filter(({ id, revision }) => !known.has(id) && !gone.has(id) && !(revision <= left.get(id))));
+      // An answer that was under way while a submit arrived still lists its task, as it was before.
+      const isNew = ({ id, revision }) => !known.has(id) && !gone.has(id) && !(revision < this.left.get(id));
+      this.tasks.push(...answer.tasks.filter(isNew));
       this.page.drawQueue(this);
       return true;
     });
@@ -210,7 +211,7 @@ export class Flow {
       if (nothing) editor.commit(editor.store.all().map((box) => ({ id: box.id, before: box, after: null })));
       const head = { ...this.head(), verb, extra };
       editor.previous = editor.store.all().filter((box) => !box.pending);
-      this.leave({ ...task, history: editor.history.dump(), revision: head.revision });
+      this.leave({ ...task, history: editor.history.dump() });
       this.sync.submit(head, this.body());
     } finally {
       this.deciding = false;
@@ -227,7 +228,9 @@ export class Flow {
   async pass(verb, data) {
     const { task } = this;
     await this.sync.push(task.id);
-    if (!(await this.tell(`${task.url}${verb}/`, data))) return;
+    const answer = await this.tell(`${task.url}${verb}/`, data);
+    if (!answer) return;
+    this.left.set(task.id, answer.revision);
     await this.sync.forget(task.id);
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
     this.dry = false;
@@ -292,7 +295,10 @@ export class Flow {
       this.sync.keep({ ...record, revision: newer.revision });
       return this.sync.later(record.id, 0);
     }
-    if (!newer.open) return this.sync.forget(record.id);
+    if (!newer.open) {
+      this.left.set(record.id, newer.revision);
+      return this.sync.forget(record.id);
+    }
     this.noteSaved(record, newer.revision);
     return this.sync.keep({ ...(this.sync.whole(record.id) || record), kind: "saved", revision: newer.revision });
   }

@@ -140,6 +140,7 @@ addEventListener("online", () => flow.wake(), { signal });
 addEventListener("beforeunload", (event) => { if (sync.failures && sync.waiting.length) event.preventDefault(); });
 stage.editor = editor;
 stage.flow = flow;
+stage.settings = settings;
 label();
 listenKeys(editor, keymap, signal);
 editor.setTool("select");

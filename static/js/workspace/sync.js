@@ -12,7 +12,7 @@ const isDone = ({ kind }) => kind === "saved" || kind === "parked";
 
 export class Sync {
   // told(state, detail): saved, saving, changed, offline, login, refused. Who uses it sets conflict(record, body),
-  // refused(record), parked(record) and saved(record, revision).
+  // refused(record), parked(record), saved(record, revision) and submitted(record, revision).
   constructor({ journal, told, signal }) {
     Object.assign(this, { journal, told, records: new Map(), timers: new Map(), running: new Map(), failures: 0 });
     addEventListener("online", () => this.replay(), { signal });
@@ -115,6 +115,7 @@ export class Sync {
 
   async arrived(record, { revision }) {
     const now = this.whole(record.id);
+    if (record.kind === "submit") this.submitted(record, revision);
     if (record.kind === "submit") await this.forget(record.id);
     else if (now === record) this.keep({ ...record, kind: "saved", revision });
     else if (now) this.keep({ ...now, revision });
