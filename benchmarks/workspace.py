@@ -364,9 +364,12 @@ def browse(url: str, paths: dict[str, str], cookie: str, counts: Sequence[int], 
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
-        windows = {name: Window(name, browser, url, path, cookie) for name, path in paths.items()}
-        rows = [measure(windows[str(count)], count, traces) for count in counts]
-        typical = windows["0"]
+        rows = []
+        for count in counts:  # one at a time: the pages of a browser share what memory it has for decoded images
+            window = Window(str(count), browser, url, paths[str(count)], cookie)
+            rows.append(measure(window, count, traces))
+            window.context.close()
+        typical = Window("typical", browser, url, paths["0"], cookie)
         result = {
             "rows": rows, "bytes": page_bytes(typical),
             "correct": effort(typical, correct),
