@@ -135,13 +135,15 @@ class DetectorModel(nn.Module):
         self.register_buffer("strides", strides, persistent=False)
         # A fixed random projection keeps distances (Johnson and Lindenstrauss) in a fifth of the bytes.
         generator = torch.Generator().manual_seed(0)
-        projection = torch.randn(list(TAPS.values())[-1], EMBEDDING, generator=generator) / EMBEDDING**0.5
+        projection = torch.randn(len(STRIDES) * config.width, EMBEDDING, generator=generator) / EMBEDDING**0.5
         self.register_buffer("projection", projection, persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        taps = self.backbone((images - 127.0) / 128.0)
-        logits, distances = self.head(self.neck(taps))
+        features = self.neck(self.backbone((images - 127.0) / 128.0))
+        logits, distances = self.head(features)
         reach = distances.clamp(max=_MAX_LOG_DISTANCE).exp() * self.strides[:, None]
         boxes = torch.cat([self.points - reach[..., :2], self.points + reach[..., 2:]], -1)
-        embedding = F.normalize(taps[-1].detach().mean((2, 3)) @ self.projection, dim=1)
+        # Of what the head sees: training may leave the backbone's deepest features saturated, the same for every image.
+        seen = torch.cat([feature.detach().mean((2, 3)) for feature in features], 1)
+        embedding = F.normalize(seen.float() @ self.projection, dim=1)
         return logits, boxes, embedding

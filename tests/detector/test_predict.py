@@ -46,6 +46,16 @@ def test_candidates_are_sorted_normalized_and_carry_their_fate(trained: Trained,
     assert np.isclose(np.linalg.norm(raw.embedding), 1, atol=1e-3)
 
 
+def test_pictures_with_other_things_on_them_have_other_embeddings(trained: Trained, pair: list[Sample]) -> None:
+    """After training too, which once left what they were read off the same for every image."""
+    pictures = [sample.source for sample in pair] + [lambda: encode(draw([]))]
+    raws = list(Detector(trained.onnx, threads=1).predict(enumerate([*pictures, pictures[0]])))
+    first, second, empty, again = (raw.embedding for raw in raws)
+    assert np.allclose(first, again, atol=1e-3)
+    for one, other in [(first, second), (first, empty), (second, empty)]:
+        assert np.linalg.norm(one - other) > 0.02
+
+
 def test_boxes_fit_an_image_of_another_shape(trained: Trained) -> None:
     """The picture in the top half of a portrait page: boxes are shares of the page, not of the canvas."""
     page = draw([], (160, 240))
