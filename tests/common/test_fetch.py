@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import time
@@ -32,9 +33,10 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path == "/trickle":
             self.wfile.write(b"HTTP/1.0 200 OK\r\n")
-            for _ in range(200):
-                self.wfile.write(b"X")
-                time.sleep(0.05)
+            with contextlib.suppress(ConnectionError):  # whoever asks goes away
+                for _ in range(200):
+                    self.wfile.write(b"X")
+                    time.sleep(0.05)
         elif self.path == "/unannounced":
             self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 5000)
         elif self.path == "/broken":
