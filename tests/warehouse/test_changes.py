@@ -15,11 +15,12 @@ from apps.accounts.models import Organization, User
 from apps.warehouse import changes, exports
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import Datapoint, Labelset
+from config.processes import wait_until
 from tests.warehouse.factory import make_dataset, make_label, make_labelset, make_rows
 from tests.warehouse.test_round_trips import exported, unpacked
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT = 30
+WAIT = 300
 
 
 @pytest.fixture
@@ -51,8 +52,27 @@ def changed(labelset: Labelset, since: str, **chosen: Any) -> tuple[set[str], se
     return names(json.loads(exported(labelset, "coco", since=since, **chosen)))
 
 
+def settle() -> None:
+    """Let what other databases of the server have begun before end: snapshots are the server's, and so are cursors."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        now = cursor.fetchone()[0]
+
+    def is_settled() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT NOT EXISTS (SELECT FROM pg_stat_activity"
+                " WHERE datname <> current_database() AND backend_xid::text::bigint < %s)",
+                [now],
+            )
+            return bool(cursor.fetchone()[0])
+
+    assert wait_until(is_settled, 240)
+
+
 def cursor_of(labelset: Labelset) -> str:
     """The one that an export of everything carries."""
+    settle()
     return str(json.loads(exported(labelset, "coco"))["info"]["cursor"])
 
 
