@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from benchmarks.chromium_trace import most_laid_out, spent, traced  # noqa: E402
+from config.processes import wait_until  # noqa: E402
 
 SIZE = (5472, 3648)
 IMAGES = 22
@@ -87,10 +88,7 @@ def served(port: int) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PORT": str(port)}, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
-        while not answers(url):
-            assert time.monotonic() < deadline, "The server did not start."
-            time.sleep(0.2)
+        assert wait_until(lambda: answers(url), 60, step=0.2), "The server did not start."
         yield url
     finally:
         process.terminate()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, TracebackType
 from urllib.parse import urlsplit, urlunsplit
@@ -42,11 +43,10 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         self.folder.mkdir(parents=True)
         self._on_term = signal.signal(signal.SIGTERM, _leave)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._stop)
             self._start()
-        except BaseException:
-            self._stop()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(

@@ -59,9 +59,9 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
             yield copy
             copy.flush()
             os.replace(copy.name, target)
-        except BaseException:
-            os.unlink(copy.name)
-            raise
+        finally:
+            # Nothing of that name is left once it was put in its place.
+            Path(copy.name).unlink(missing_ok=True)
 
 
 def _key(name: str) -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.autolabel import files, quality
 from apps.autolabel.models import Cycle, Learner, Unreadable
 from apps.autolabel.state import standing
-from apps.autolabel.worst import Judged, label_json_of, worst_of
+from apps.autolabel.worst import Judged, worst_of
 from apps.common.runs import Failure, Handle, Stopped
 from apps.detector import calibrate
 from apps.detector.boxes import agreement
@@ -225,3 +225,21 @@ def _calibration_error(scored: Sequence[quality.Scored]) -> float | None:
         return None
     confidence = np.array([pair.confidence for pair in scored])
     return calibrate.calibration_error(confidence, np.array([pair.agreement for pair in scored]))
+
+
+def label_json_of(predicted: Predicted, number: int) -> list[dict[str, Any]]:
+    """The label JSON of a prediction; the ids differ from cycle to cycle and within an image."""
+    boxes, confidences = np.round(predicted.boxes, 6).tolist(), np.round(predicted.confidences, 4).tolist()
+    return [
+        {
+            "id": f"c{number}-{index}",
+            "category": class_id,
+            "bbox": box,
+            "source": "model",
+            "confidence": confidence,
+        }
+        for index, (box, class_id, confidence) in enumerate(
+            zip(boxes, predicted.classes.tolist(), confidences, strict=True)
+        )
+        if min(box[2], box[3]) > 0
+    ]

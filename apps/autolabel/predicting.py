@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from apps.autolabel import files, learning, ranking
 from apps.autolabel.models import Cycle, Learner, Prediction, Unreadable
-from apps.autolabel.worst import label_json_of
 from apps.common.runs import Failure, Handle, Part, ShardHandle
 from apps.detector.calibrate import Calibration
 from apps.detector.predict import Detector
@@ -152,7 +151,7 @@ def store(cycle: Cycle, rows: Sequence[Predicted]) -> None:
         cursor.execute("TRUNCATE arriving")
         with cursor.copy("COPY arriving (task_id, labels, confidence, embedding) FROM STDIN") as copy:
             for row in rows:
-                labels = json.dumps(label_json_of(row, cycle.number))
+                labels = json.dumps(learning.label_json_of(row, cycle.number))
                 embedding = row.embedding.astype(np.float16).tobytes() if is_diverse else None
                 copy.write_row((row.key, labels, row.confidence, embedding))
         cursor.execute(

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from apps.autolabel.models import Cycle
 from apps.autolabel.pictures import Picture
-from apps.detector.types import Predicted
 from apps.labeling.listing import boxes_on, palette_of
 from apps.labeling.models import Task
 from apps.taxonomies import labels as label_json
@@ -60,21 +57,3 @@ def _compared(task: Task, kept: dict[str, Any], palette: dict[int, Any]) -> Wron
     drawn = boxes_on(task.datapoint, said, palette) + boxes_on(task.datapoint, kept["labels"], palette, "predicted")
     agreement = label_json.agreement(kept["labels"], said)
     return Wrong(task, agreement, kept["confidence"], Picture(task.datapoint, drawn))
-
-
-def label_json_of(predicted: Predicted, number: int) -> list[dict[str, Any]]:
-    """The label JSON of a prediction; the ids differ from cycle to cycle and within an image."""
-    boxes, confidences = np.round(predicted.boxes, 6).tolist(), np.round(predicted.confidences, 4).tolist()
-    return [
-        {
-            "id": f"c{number}-{index}",
-            "category": class_id,
-            "bbox": box,
-            "source": "model",
-            "confidence": confidence,
-        }
-        for index, (box, class_id, confidence) in enumerate(
-            zip(boxes, predicted.classes.tolist(), confidences, strict=True)
-        )
-        if min(box[2], box[3]) > 0
-    ]

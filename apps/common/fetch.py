@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
@@ -179,11 +179,11 @@ def _connect(scheme: str, host: str, port: int, deadline: float) -> socket.socke
     sock = socket.create_connection((resolve(host, port), port), timeout=_left(deadline))
     if scheme == "http":
         return sock
-    try:
-        return _tls().wrap_socket(sock, server_hostname=host)
-    except BaseException:
-        sock.close()
-        raise
+    with ExitStack() as undo:
+        undo.callback(sock.close)
+        wrapped = _tls().wrap_socket(sock, server_hostname=host)
+        undo.pop_all()
+    return wrapped
 
 
 @lru_cache(maxsize=1)

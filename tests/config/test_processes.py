@@ -22,8 +22,8 @@ from config.processes import (
     wait_until,
 )
 
-SLEEPER = "import time\nwhile True: time.sleep(1)"
-STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\n" + SLEEPER
+SLEEPER = "import signal\nwhile True: signal.pause()"
+STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\n" + SLEEPER
 # A child that starts a grandchild in a process group of its own, as an RQ worker does, and tells its number.
 PARENT = f"""
 import os, subprocess, sys, time

@@ -10,7 +10,7 @@ import pytest
 from config.processes import Register, wait_until
 from config.supervisor import BACK_OFF_SECONDS, STEADY_SECONDS, Supervisor, command
 
-NEVER = "import time\nwhile True: time.sleep(1)"
+NEVER = "import signal\nwhile True: signal.pause()"
 
 
 def child(code: str):

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts.models import Organization
 from apps.common import runs
 from apps.warehouse import archives, imports, pictures
 from apps.warehouse.formats import FormatError, coco
 from apps.warehouse.items_list import Bad
 from apps.warehouse.models import Dataset, Import
 from apps.warehouse.pictures import BadPicture
-from tests.warehouse.factory import make_dataset, make_picture
+from tests.warehouse.factory import make_picture
 from tests.warehouse.test_pictures import png_bomb
 
 KINDS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
@@ -78,11 +77,6 @@ BROKEN = {
     "empty.jpg": b"",
     "gif.jpg": make_picture(8, 8, "GIF"),
 }
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
 
 
 def archive_of(files: dict[str, bytes]) -> bytes:

@@ -18,18 +18,13 @@ from apps.warehouse.items_list import Bad, Listed
 from apps.warehouse.models import Datapoint, Dataset, Import, LabelsetEntry, StorageMethod
 from apps.warehouse.staging import stage
 from tests.warehouse.bucket import Bucket
-from tests.warehouse.factory import make_datapoint, make_dataset, make_labelset, make_picture, make_rows, make_taxonomy
+from tests.warehouse.factory import make_datapoint, make_labelset, make_picture, make_rows, make_taxonomy
 from tests.warehouse.test_views import put_to_work
 
 
 @pytest.fixture
 def public(organization: Organization) -> StorageMethod:
     return methods.create(organization=organization, by=None, name="Web", provider="PUBLIC")
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
 
 
 def work(run: Run | None, job: Any = imports.perform) -> Run:

@@ -7,26 +7,16 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.accounts.models import Organization, User
+from apps.accounts.models import User
 from apps.common import runs
 from apps.warehouse import imports, label_files
 from apps.warehouse.models import Dataset, Import, Labelset, LabelsetEntry, StorageMethod
 from tests.warehouse.bucket import Bucket
-from tests.warehouse.factory import make_datapoint, make_dataset, make_labelset, make_picture, make_taxonomy
+from tests.warehouse.factory import make_datapoint, make_picture
 from tests.warehouse.test_imports import counts, kill_and_work, make_zip, work
 
 BOX = {"xnorm": 0.25, "ynorm": 0.5, "wnorm": 0.25, "hnorm": 0.25}
 REDBRICK = {"category": [["object", "car"]], "bbox2d": BOX}
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
-
-
-@pytest.fixture
-def labelset(organization: Organization) -> Labelset:
-    return make_labelset(organization, make_taxonomy(organization, "car"))
 
 
 def coco(*images: tuple[str, int, int], boxes: tuple[tuple[int, str, list[float]], ...] = ()) -> dict[str, Any]:

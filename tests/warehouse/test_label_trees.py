@@ -10,13 +10,12 @@ from django.core.exceptions import ValidationError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apps.accounts.models import Organization
 from apps.common import runs
 from apps.warehouse import imports
 from apps.warehouse.formats import FormatError, table, voc, yolo
 from apps.warehouse.formats.boxfile import to_labels
 from apps.warehouse.models import Dataset, Import, Labelset
-from tests.warehouse.factory import make_dataset, make_labelset, make_picture, make_taxonomy
+from tests.warehouse.factory import make_dataset, make_picture
 from tests.warehouse.test_imports import counts, make_zip, work
 from tests.warehouse.test_label_files import coco, entries, told
 
@@ -31,16 +30,6 @@ CSV = b"name,class,x,y,width,height\na.jpg,car,16,24,16,12\n"
 COCO = json.dumps(coco(("a.jpg", 64, 48), boxes=((0, "car", [16, 24, 16, 12]),))).encode()
 EMPTY = b'{"images": []}'
 PICTURE = make_picture()
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
-
-
-@pytest.fixture
-def labelset(organization: Organization) -> Labelset:
-    return make_labelset(organization, make_taxonomy(organization, "car"))
 
 
 def bring_in(dataset: Dataset, labelset: Labelset, files: dict[str, bytes]) -> Import:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from apps.accounts.models import Organization, User
+from apps.accounts.models import User
 from apps.common import runs
 from apps.common.models import Run
 from apps.warehouse import pictures, preparing
 from apps.warehouse.models import Datapoint, Dataset, StorageMethod
 from tests.conftest import ROOT
 from tests.warehouse.bucket import Bucket
-from tests.warehouse.factory import make_datapoint, make_dataset, make_picture
+from tests.warehouse.factory import make_datapoint, make_picture
 from tests.warehouse.test_imports import start_list, work
 
 SIDE = 14_000
@@ -37,11 +37,6 @@ with ThreadPoolExecutor(3) as threads:
 with open("/proc/self/status") as status:
     print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1]) // 1024)
 """
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
 
 
 @pytest.fixture

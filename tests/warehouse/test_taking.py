@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.accounts.models import Organization, User
+from apps.accounts.models import User
 from apps.warehouse import imports, taking
 from apps.warehouse.models import Dataset, Import
-from tests.warehouse.factory import make_datapoint, make_dataset, make_picture
+from tests.warehouse.factory import make_datapoint, make_picture
 from tests.warehouse.test_imports import counts, kill_and_work, work
 
 
@@ -23,11 +23,6 @@ def root(tmp_path: Path, settings: Any) -> Path:
         (tmp_path / "open" / name).write_bytes(make_picture())
     settings.IMPORT_FOLDERS = [str(tmp_path / "open")]
     return tmp_path / "open"
-
-
-@pytest.fixture
-def dataset(organization: Organization) -> Dataset:
-    return make_dataset(organization)
 
 
 def start(dataset: Dataset, root: Path, folder: str = "") -> Import:
