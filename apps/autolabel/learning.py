@@ -158,7 +158,7 @@ def make_current(cycle: Cycle) -> None:
 
 def labeled_tasks(stage: Stage, *, held_out: bool) -> list[Task]:
     found = _labeled(stage).filter(is_held_out=held_out)
-    return list(found.select_related("annotation", "datapoint__storage", "batch__flush_check").order_by("pk"))
+    return list(found.select_related("annotation", "datapoint__storage", "batch__flush_check").order_by("shuffle", "pk"))
 
 
 def held_out(stage: Stage) -> QuerySet[Task]:
