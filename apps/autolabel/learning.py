@@ -157,8 +157,8 @@ def make_current(cycle: Cycle) -> None:
 
 
 def labeled_tasks(stage: Stage, *, held_out: bool) -> list[Task]:
-    found = _labeled(stage).filter(is_held_out=held_out)
-    return list(found.select_related("annotation", "datapoint__storage", "batch__flush_check").order_by("shuffle", "pk"))
+    found = _labeled(stage).filter(is_held_out=held_out).order_by("shuffle", "pk")
+    return list(found.select_related("annotation", "datapoint__storage", "batch__flush_check"))
 
 
 def held_out(stage: Stage) -> QuerySet[Task]:
