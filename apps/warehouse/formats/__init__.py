@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -109,7 +110,8 @@ def corners(items: Sequence[Item]) -> Numbers:
 
 def edges(items: Sequence[Item]) -> Numbers:
     """The same as shares of the image, not rounded."""
-    found = np.array([label.bbox for item in items for label in item.labels], dtype=np.float64).reshape(-1, 4)
+    every = chain.from_iterable([label.bbox for item in items for label in item.labels])
+    found = np.fromiter(every, dtype=np.float64).reshape(-1, 4)
     found[:, 2:] += found[:, :2]
     return found
 
