@@ -7,6 +7,9 @@ work. Identifiers are mostly those of objects that are there, so that operations
 from __future__ import annotations
 
 import json
+import sys
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -44,7 +47,8 @@ schemathesis.openapi.media_type(
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(), default=str))
 TAGS = sorted({tag for path in DOCUMENT["paths"].values() for each in path.values() for tag in each["tags"]})
-IN_CI, IN_SOAK = 20, 400
+# Requests an operation: one round in every test run; in the soak as many rounds as fit into its seconds.
+ROUND, ROUNDS_IN_SOAK, SECONDS_IN_SOAK = 20, 20, 20
 LAST = {"delete": 2, "cancel": 1}
 
 
@@ -90,28 +94,36 @@ def known(loop: Loop, organization: Organization, owner: User) -> dict[str, list
     }
 
 
-def answers_as_documented(tag: str, url: str, secret: str, known: dict[str, list[Any]], examples: int) -> None:
-    """So many requests an operation, each answered in a way that the document names."""
+@dataclass
+class Server:
+    """Where requests go, with whose key, and what is there to be named."""
+
+    url: str
+    secret: str
+    known: dict[str, list[Any]]
+
+
+def answers_as_documented(server: Server, operation: Any, number: int) -> None:
+    """A round of requests to an operation, each answered in a way that the document names."""
     session = requests.Session()
-    for operation in operations(tag):
 
-        @seed(1)
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(), draw=st.data())
-        def ask(case: Any, draw: Any) -> None:
-            for name in case.path_parameters or {}:
-                if name in known and draw.draw(st.integers(0, 9)) < 9:
-                    case.path_parameters[name] = draw.draw(st.sampled_from(known[name]))
-            case.headers = {**(case.headers or {}), "Authorization": f"Bearer {secret}"}
-            case.call_and_validate(base_url=url, session=session, checks=CHECKS, timeout=60, allow_redirects=False)
+    @seed(number)
+    @settings(
+        max_examples=ROUND,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(), draw=st.data())
+    def ask(case: Any, draw: Any) -> None:
+        for name in case.path_parameters or {}:
+            if name in server.known and draw.draw(st.integers(0, 9)) < 9:
+                case.path_parameters[name] = draw.draw(st.sampled_from(server.known[name]))
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {server.secret}"}
+        case.call_and_validate(base_url=server.url, session=session, checks=CHECKS, timeout=60, allow_redirects=False)
 
-        ask()
+    ask()
 
 
 @pytest.fixture
@@ -120,16 +132,26 @@ def secret(organization: Organization, owner: User, settings: Any) -> str:
     return services.create_api_key(organization=organization, user=owner, name="schema")[1]
 
 
+@pytest.fixture
+def server(live_server: Any, secret: str, known: dict[str, list[Any]]) -> Server:
+    return Server(live_server.url, secret, known)
+
+
 @pytest.mark.parametrize("tag", TAGS)
-def test_every_operation_answers_as_documented(
-    tag: str, live_server: Any, secret: str, known: dict[str, list[Any]]
-) -> None:
-    answers_as_documented(tag, live_server.url, secret, known, IN_CI)
+def test_every_operation_answers_as_documented(tag: str, server: Server) -> None:
+    for operation in operations(tag):
+        answers_as_documented(server, operation, 1)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_operation_answers_many_requests_as_documented(
-    tag: str, live_server: Any, secret: str, known: dict[str, list[Any]]
+    tag: str, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers_as_documented(tag, live_server.url, secret, known, IN_SOAK)
+    for operation in operations(tag):
+        until, rounds = time.monotonic() + SECONDS_IN_SOAK, 0
+        while rounds < ROUNDS_IN_SOAK and time.monotonic() < until:
+            rounds += 1
+            answers_as_documented(server, operation, rounds)
+        with capsys.disabled():
+            sys.stdout.write(f"\n{rounds * ROUND:>4} requests  {operation.method.upper():<6} {operation.path}")
