@@ -3,13 +3,15 @@
 import io
 import json
 import zipfile
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+import yaml
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
+from globox import AnnotationSet, BoundingBox
 from PIL import Image
 
 from apps.accounts.models import Organization, User
@@ -107,6 +109,33 @@ def test_images_in_the_archive_are_upright_and_what_is_lost_is_told(
     red, _, blue = shown["1.jpg"].getpixel((24, 4))
     assert red > blue  # The left half is on top now.
     assert [(each["file_name"], "not in the storage" in each["reason"]) for each in left_out] == [("2.jpg", True)]
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc"])
+def test_others_read_the_same_boxes(pictures: tuple[Labelset, list[Datapoint]], name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(exported(pictures[0], name, images=True))) as archive:
+        archive.extractall(tmp_path)
+    match name:
+        case "coco":
+            found, names = AnnotationSet.from_coco(tmp_path / "labels.json"), None
+        case "yolo":
+            images, labels = tmp_path / "images", tmp_path / "labels"
+            found = AnnotationSet.from_yolo_v5(labels, image_folder=images, recursive=True)
+            names = yaml.safe_load((tmp_path / "data.yaml").read_text())["names"]
+        case "voc":
+            found, names = AnnotationSet.from_pascal_voc(tmp_path / "Annotations"), None
+    upright, turned = ["car 16 12 48 36", "person 0 0 32 24"], ["car 12 16 36 48", "person 0 0 24 32"]
+    assert {each.image_id: [_told(box, names) for box in each.boxes] for each in found} == {
+        "0.jpg": upright,
+        "1.jpg": turned,
+        "2.jpg": turned,
+    }
+
+
+def _told(box: BoundingBox, names: dict[int, str] | None) -> str:
+    """A class and the edges of its box in pixels."""
+    edges = " ".join(f"{edge:g}" for edge in box.ltrb)
+    return f"{names[int(box.label)] if names else box.label} {edges}"
 
 
 def test_sizes_that_nobody_has_read_are_read_now_unless_they_are_too_many(
