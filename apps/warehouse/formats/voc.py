@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from apps.warehouse.formats import Content, FormatError, Item, Label, Problem, batched, corners, texts
+from apps.warehouse.formats import Content, FormatError, Item, Label, Problem, batched, corners, in_chunks, texts
 from apps.warehouse.formats.boxfile import (
     Box,
     Origin,
@@ -33,15 +35,18 @@ def files(content: Content) -> Iterator[File]:
     """`Annotations/<name>.xml`, and in `ImageSets/Main` which image belongs to which split."""
     name_of = {each.id: f"<name>{_text(each.name)}</name>" for each in content.classes}
     names = Names(content.renamed)
-    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for batch in content.labeled():
-        places = _places(batch)
-        for item in batch:
-            stem = names.stem(item)
-            splits[split_of(item.name)].append(stem)
-            yield f"Annotations/{stem}.xml", _xml(name_of, item, places).encode()
-    for split, stems in splits.items():
-        yield f"ImageSets/Main/{split}.txt", "".join(f"{stem}\n" for stem in stems).encode()
+    with ExitStack() as opened:
+        # On disk, since there may be millions of them.
+        splits = {split: opened.enter_context(SpooledTemporaryFile(1 << 20)) for split in SPLITS}
+        for batch in content.labeled():
+            places = _places(batch)
+            for item in batch:
+                stem = names.stem(item)
+                splits[split_of(item.name)].write(f"{stem}\n".encode())
+                yield f"Annotations/{stem}.xml", _xml(name_of, item, places).encode()
+        for split, stems in splits.items():
+            stems.seek(0)
+            yield f"ImageSets/Main/{split}.txt", in_chunks(stems)
 
 
 def image_path(item: Item, file: str) -> str:
