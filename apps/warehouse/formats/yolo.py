@@ -43,7 +43,8 @@ def _centers(batch: Sequence[Item]) -> Numbers:
 
 def _data(classes: Sequence[Class]) -> str:
     names = "".join(f"  {number}: {json.dumps(each.name, ensure_ascii=False)}\n" for number, each in enumerate(classes))
-    return f"path: .\ntrain: images/train\nval: images/val\ntest: images/test\nnames:\n{names}"
+    # Without `path`, which trainers look for among all their datasets, they begin where this file is.
+    return f"train: images/train\nval: images/val\ntest: images/test\nnames:\n{names}"
 
 
 def classes(data: bytes, path: str) -> dict[int, str]:
