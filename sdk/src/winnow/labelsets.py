@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from winnow.archives import unpack
 from winnow.errors import Conflict, NotFound
-from winnow.names import Names, safe_name
+from winnow.names import safe_name
 from winnow.rows import Rows
 from winnow.runs import Run
 from winnow.transport import Transport
@@ -58,29 +58,30 @@ class Labelset:
         images: bool = False,
         incremental: bool = False,
         progress: bool = True,
-        threads: int = 4,
         **filters: Any,
     ) -> Path:
-        """Write the labels, and the images beside them if asked for, into a folder; returns the labels' file.
+        """Write the labels into a folder; returns their file.
+
+        With `images` the images come along, upright as the boxes are, where the format has them: `images/` beside the
+        file, or a whole folder of YOLO or VOC to train from, which is then what is returned. Names are safe for every
+        disk; `winnow.json` says which had to change and what is missing.
 
         Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
         (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since
         the last such export into this folder is written, deletions too, into a file of its own.
 
         The file appears whole or not at all. Called again after an interruption, the download goes on where it broke
-        off, and images that are there already are not fetched again.
+        off.
         """
         if format not in FORMATS:
             raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}.")
         folder = Path(to)
         folder.mkdir(parents=True, exist_ok=True)
         cursors = _Cursors(folder / CURSORS, f"{self.id} {format} {_digest(filters)}")
-        wanted = {"since": cursors.last if incremental else "", **filters, "format": format}
+        wanted = {"since": cursors.last if incremental else "", **filters, "format": format, "images": images}
         file, result = self._fetch(folder, wanted, progress)
         if incremental:
             cursors.keep(result["cursor"])
-        if images:
-            self._fetch_images(folder / "images", threads, progress)
         return file
 
     def _fetch(self, folder: Path, wanted: dict[str, Any], progress: bool) -> tuple[Path, dict[str, Any]]:
@@ -100,8 +101,13 @@ class Labelset:
             disable=not progress, desc=run.result["name"],
         ) as bar:  # fmt: skip
             self._transport.download(url, part, tell=bar.update)
-        file = folder / self._file_name(run.result, bool(wanted["since"]))
-        os.replace(part, file)
+        name = self._file_name(run.result, bool(wanted["since"]))
+        if wanted["images"]:
+            file = unpack(part, folder, name.removesuffix(".zip"), is_change=bool(wanted["since"]))
+            part.unlink()
+        else:
+            file = folder / name
+            os.replace(part, file)
         note.unlink()
         return file, run.result
 
@@ -118,30 +124,6 @@ class Labelset:
         suffix = str(result["path"]).rpartition("/")[2].split(".", 1)[1]
         changes = f".since-{result['cursor'].rpartition('.')[2]}" if is_change else ""
         return f"{safe_name(self.name)}{changes}.{suffix}"
-
-    def _fetch_images(self, folder: Path, threads: int, progress: bool) -> None:
-        folder.mkdir(exist_ok=True)
-        names = Names()
-        with ThreadPoolExecutor(threads) as pool, tqdm(total=len(self), unit="image", disable=not progress) as bar:
-            waiting: set[Future[None]] = set()
-            for entry in self:
-                file = folder / names.take(entry["name"], entry["dpId"])
-                waiting.add(pool.submit(self._fetch_image, entry["itemsPresigned"][0], file))
-                if len(waiting) >= 2 * threads:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    bar.update(sum(1 for future in done if future.result() is None))
-            for future in waiting:
-                future.result()
-                bar.update()
-        (folder / "names.json").write_text(json.dumps(names.originals, indent=1), encoding="utf-8")
-
-    def _fetch_image(self, url: str, file: Path) -> None:
-        if file.exists():
-            return
-        part = file.with_name(f".{file.name}.part")
-        part.unlink(missing_ok=True)
-        self._transport.download(url, part)
-        os.replace(part, file)
 
     def __repr__(self) -> str:
         return f"<winnow.Labelset {self.name}>"

@@ -1,4 +1,4 @@
-"""File names for what the server calls as it likes: safe on every disk, and no two alike."""
+"""File names for what the server calls as it likes: safe on every disk."""
 
 from __future__ import annotations
 
@@ -23,19 +23,3 @@ def safe_name(name: str, limit: int = LIMIT) -> str:
 def _cut(text: str, limit: int) -> str:
     """At most so many bytes, as file systems count, without breaking a character."""
     return text.encode()[:limit].decode(errors="ignore")
-
-
-class Names:
-    """File names of one export: safe, and unique on file systems that ignore case as well."""
-
-    def __init__(self) -> None:
-        self._owner: dict[str, str] = {}
-        self.originals: dict[str, str] = {}
-
-    def take(self, name: str, key: str) -> str:
-        safe = safe_name(name)
-        if self._owner.setdefault(safe.lower(), key) != key:
-            safe = f"{key}_{safe}"
-            self._owner[safe.lower()] = key
-        self.originals[safe] = name
-        return safe
