@@ -2,6 +2,11 @@
 
 import io
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +146,7 @@ def test_a_project_is_made_from_a_blueprint(acme: winnow.Organization, organizat
     assert project.active_learning.summary()["missing"] == 10
     with pytest.raises(winnow.Conflict, match="is creating"):
         project.active_learning.send_batch(5)
+    assert project.active_learning.running() is None
 
 
 def test_the_command_line_prints_json_and_tells_failures_by_its_exit_code(
@@ -150,6 +156,10 @@ def test_the_command_line_prints_json_and_tells_failures_by_its_exit_code(
     monkeypatch.setenv("WINNOW_API_KEY", secret)
     assert cli.main(["import", str(folder), "--dataset", "cells", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"created": 3, "skipped": 0, "failed": []}
+    (folder / "broken.jpg").write_bytes(b"not an image")
+    assert cli.main(["import", str(folder), "--dataset", "cells"]) == cli.EXIT_FAILED
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "created: 0  skipped: 3  failed: 1" and second.startswith("  broken.jpg: ")
     assert cli.main(["export", "nothing"]) == cli.EXIT_NOT_FOUND
     monkeypatch.setenv("WINNOW_API_KEY", "wrong")
     assert cli.main(["datasets"]) == cli.EXIT_UNAUTHORIZED
@@ -184,6 +194,27 @@ def test_login_remembers_the_server_in_a_file_of_ones_own(
     assert (tmp_path / "profiles.ini").stat().st_mode & 0o077 == 0
     assert cli.main(["projects", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+    assert cli.main(["projects", "--profile", "work"]) == cli.EXIT_FAILED
+    assert "winnow --profile work login" in capsys.readouterr().err
+    assert cli.main(["--organization", "acme", "datasets"]) == 0
+    assert cli.main(["datasets", "--organization", "other"]) == cli.EXIT_NOT_FOUND
+    monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
+    assert cli.main(["login", "winnow.example"]) == cli.EXIT_FAILED
+    assert "https://" in capsys.readouterr().err
+
+
+def test_an_interrupted_command_says_so_and_leaves_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = subprocess.Popen(
+            [sys.executable, "-m", "winnow.cli", "datasets"], stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "WINNOW_URL": address, "WINNOW_API_KEY": "key"},
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+        connection.close()
+    assert (command.returncode, said.startswith("winnow: interrupted")) == (cli.EXIT_INTERRUPTED, True), said
 
 
 def test_names_cannot_leave_their_folder() -> None:

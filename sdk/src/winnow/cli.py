@@ -13,7 +13,7 @@ from winnow.client import Client, Organization
 from winnow.errors import NotFound, Unauthorized, WinnowError
 from winnow.labelsets import FORMATS
 
-EXIT_FAILED, EXIT_USAGE, EXIT_UNAUTHORIZED, EXIT_NOT_FOUND = 1, 2, 3, 4
+EXIT_FAILED, EXIT_USAGE, EXIT_UNAUTHORIZED, EXIT_NOT_FOUND, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 EXAMPLES = """examples:
   winnow login https://winnow.example
@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   winnow flush "Count cells" --threshold 0.9
   winnow export cells-final --format coco --to labels --images
 
-exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 key not accepted, 4 not found
+exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 key not accepted, 4 not found, 130 interrupted
 """
 
 TEACHES = {
@@ -45,7 +45,8 @@ TEACHES = {
     ),
     "train": (
         "Train on what is labeled, predict the rest and reorder the queue.",
-        "Needs ten labeled images with a box. With --wait the exit code tells how it ended.",
+        "Needs ten labeled images with a box. With --wait the exit code tells how it ended; a cycle that is already\n"
+        "running is waited for.",
     ),
     "flush": (
         "Send human labels and sure predictions to the labelset.",
@@ -69,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error, EXIT_NOT_FOUND)
     except (WinnowError, OSError) as error:
         return _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted; run it again to go on", EXIT_INTERRUPTED)
     _print(outcome, options.json)
     return EXIT_FAILED if isinstance(outcome, dict) and outcome.get("failed") else 0
 
@@ -82,12 +85,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--profile", default="default", help="which server of `winnow login` to use")
     parser.add_argument("--organization", help="slug; by default the organization of the key")
+    # Understood after the command too; not given there, what was given before it holds.
+    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere.add_argument("--profile", help=argparse.SUPPRESS)
+    everywhere.add_argument("--organization", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, act: Callable[[argparse.Namespace], Any]) -> argparse.ArgumentParser:
         text, taught = TEACHES[name]
         sub = commands.add_parser(
-            name, help=text, description=text, epilog=taught, formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=text,
+            description=text,
+            epilog=taught,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[everywhere],
         )
         sub.add_argument("--json", action="store_true", help="print JSON, and no bar")
         sub.set_defaults(act=act)
@@ -123,6 +135,7 @@ def _export_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--to", default=".", help="folder, made if there is none")
     sub.add_argument("--images", action="store_true", help="fetch the images as well")
     sub.add_argument("--source", choices=["human", "model", "import"], help="only labels of this origin")
+    sub.add_argument("--category", type=int, help="class id: only images with a box of it")
     sub.add_argument("--low", type=float, help="least confidence, 0 to 1")
     sub.add_argument("--high", type=float, help="greatest confidence, 0 to 1")
     sub.add_argument("--split", choices=["train", "val", "test"], help="80 to 10 to 10, by a hash of the name")
@@ -165,6 +178,9 @@ def _send_batch(options: argparse.Namespace) -> Any:
 
 def _train(options: argparse.Namespace) -> Any:
     learning = _organization(options).project(options.project).active_learning
+    running = learning.running() if options.wait else None
+    if running is not None and running.data["kind"] == "cycle":
+        return running.wait(progress=not options.json).data
     return learning.train(wait=options.wait, again=options.again, progress=not options.json).data
 
 
@@ -174,7 +190,7 @@ def _flush(options: argparse.Namespace) -> Any:
 
 
 def _export(options: argparse.Namespace) -> Any:
-    chosen = {name: getattr(options, name) for name in ("source", "low", "high", "split")}
+    chosen = {name: getattr(options, name) for name in ("source", "category", "low", "high", "split")}
     file = _organization(options).labelset(options.labelset).export(
         options.format, to=options.to, images=options.images, incremental=options.incremental,
         progress=not options.json, **{name: value for name, value in chosen.items() if value is not None},
@@ -187,10 +203,19 @@ def _print(outcome: Any, as_json: bool) -> None:
         print(json.dumps(outcome, indent=1))
         return
     for row in outcome if isinstance(outcome, list) else [outcome]:
-        print("  ".join(f"{key}: {value}" for key, value in row.items()))
+        print("  ".join(f"{key}: {_shown(value)}" for key, value in row.items() if value not in ("", None, {})))
+        for each in (each for value in row.values() if isinstance(value, list) for each in value):
+            print("  " + ": ".join(map(str, each.values())))
 
 
-def _fail(error: Exception, code: int) -> int:
+def _shown(value: Any) -> str:
+    """A list by its length: what is in it follows below. A dictionary by its members."""
+    if isinstance(value, list):
+        return str(len(value))
+    return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _fail(error: Exception | str, code: int) -> int:
     print(f"winnow: {error}", file=sys.stderr)
     return code
 

@@ -31,9 +31,12 @@ class Client:
         url = url or os.environ.get("WINNOW_URL") or stored.get("url")
         api_key = api_key or os.environ.get("WINNOW_API_KEY") or stored.get("api_key")
         if not url or not api_key:
+            login = "winnow login URL" if profile == "default" else f"winnow --profile {profile} login URL"
             raise WinnowError(
-                "No server or key: pass url and api_key, set WINNOW_URL and WINNOW_API_KEY, or run 'winnow login'."
+                f"No server or key: pass url and api_key, set WINNOW_URL and WINNOW_API_KEY, or run '{login}'."
             )
+        if not url.startswith(("http://", "https://")):
+            raise WinnowError(f"{url!r} is not the address of a server: begin it with https:// or http://.")
         self.transport = Transport(url, api_key)
 
     def organizations(self) -> list[Organization]:

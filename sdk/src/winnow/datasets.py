@@ -19,13 +19,16 @@ from winnow.transport import Transport
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
-@dataclass
+@dataclass(repr=False)
 class Upload:
     """What became of a folder: names that came in, names that were there already, and the rest with reasons."""
 
     created: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<winnow.Upload: {len(self.created)} created, {len(self.skipped)} skipped, {len(self.failed)} failed>"
 
 
 class Import:

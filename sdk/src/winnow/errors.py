@@ -56,5 +56,6 @@ BY_STATUS: dict[int, type[ServerError]] = {
 
 
 def _where(error: dict[str, Any]) -> str:
-    position = error.get("position")
-    return f"item {position}: " if position is not None else ""
+    if error.get("position") is not None:
+        return f"item {error['position']}: "
+    return f"{error['field']}: " if error.get("field") else ""

@@ -101,6 +101,11 @@ class ActiveLearning:
         """Send the least sure `size` tasks of the queue, and the audits beside them, to be labeled."""
         return dict(self._transport.post(f"{self._path}/batches", {"size": size}))
 
+    def running(self) -> Run | None:
+        """The cycle or flush that holds the stage, to be waited for or canceled."""
+        data = self.summary()["running"]
+        return Run(self._transport, self._organization, data) if data else None
+
     def train(self, *, wait: bool = False, again: bool = False, progress: bool = True) -> Run:
         """Train, calibrate, predict the queue, reorder it; `again` although nothing was labeled since."""
         return self._run(f"{self._path}/cycles", {"again": again}, wait, progress)
