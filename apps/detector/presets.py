@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`size` is the side of a square as large as the canvas; steps grow with the images, `min_steps` to `max_steps`."""
+    """`size` is the side of a square as large as the canvas, which small objects enlarge up to that of `largest`.
+
+    Steps grow with the images, `min_steps` to `max_steps`.
+    """
 
     name: str
     size: int
+    largest: int
     width: int
     frozen_blocks: int
     batch: int
@@ -31,15 +35,18 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(
-        name="tiny", size=128, width=48, frozen_blocks=8, batch=4, min_steps=100, max_steps=140, steps_per_image=0.5,
+        name="tiny", size=128, largest=128, width=48, frozen_blocks=8, batch=4,
+        min_steps=100, max_steps=140, steps_per_image=0.5,
         learning_rate=6e-3, mosaic=0.0, plain_share=0.5, scale=(0.9, 1.1),
     ),
     "cpu": Preset(
-        name="cpu", size=320, width=96, frozen_blocks=3, batch=8, min_steps=200, max_steps=1200, steps_per_image=1.75,
+        name="cpu", size=320, largest=448, width=96, frozen_blocks=3, batch=8,
+        min_steps=200, max_steps=1200, steps_per_image=1.75,
         learning_rate=4e-3,
     ),
     "gpu": Preset(
-        name="gpu", size=640, width=128, frozen_blocks=1, batch=32, min_steps=200, max_steps=3000, steps_per_image=1.5,
+        name="gpu", size=640, largest=960, width=128, frozen_blocks=1, batch=32,
+        min_steps=200, max_steps=3000, steps_per_image=1.5,
         learning_rate=2e-3, inference_batch=32,
     ),
 }  # fmt: skip

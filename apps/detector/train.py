@@ -16,13 +16,13 @@ from . import checkpoint
 from .assignment import assign
 from .augment import Augmenter, Batch, Tiles, plain
 from .cache import PixelCache
+from .canvas import canvas_of
 from .ema import MovingAverage
 from .export import check_parity, export
-from .images import displayed_size
 from .losses import detection_loss
 from .model import DetectorModel, ModelConfig
 from .presets import PRESETS, Preset, choose
-from .types import IntArray, NothingToLearn, Sample, Trained, UnreadableImage
+from .types import IntArray, NothingToLearn, Sample, Trained
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ _REPORT_SECONDS = 1.0
 _GRADIENT_LIMIT = 10.0
 _WARM_STEPS = 20
 _PARITY_IMAGES = 4
-_ASPECT_SAMPLE = 64
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
@@ -53,7 +52,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     report = _Reporter(progress)
     with tempfile.TemporaryDirectory(dir=out, prefix="cache-") as folder:
-        data = TrainingSet(samples, class_ids, _canvas(samples, chosen.size), Path(folder) / "pixels", report)
+        data = TrainingSet(samples, class_ids, canvas_of(samples, chosen), Path(folder) / "pixels", report)
         steps = chosen.steps(len(data.places))
         model = _fresh(chosen, class_ids, data.cache.canvas, seed)
         average = fit_model(model.to(device), data, chosen, steps, seed, report)
@@ -209,19 +208,6 @@ def _fresh(preset: Preset, class_ids: Sequence[int], canvas: tuple[int, int], se
     model = DetectorModel(ModelConfig(tuple(class_ids), canvas, preset.width, preset.frozen_blocks))
     model.backbone.load_imagenet()
     return model
-
-
-def _canvas(samples: Sequence[Sample], size: int) -> tuple[int, int]:
-    """Width and height, multiples of 32 of about `size` squared, shaped like the middle one of the images."""
-    shapes = []
-    for sample in samples[:: max(1, len(samples) // _ASPECT_SAMPLE)]:
-        try:
-            shapes.append(displayed_size(sample.source))
-        except (UnreadableImage, OSError) as error:
-            logger.info("Image %s tells no size: %s", sample.key, error)
-    ratio = float(np.median([width / height for width, height in shapes])) if shapes else 1.0
-    root = math.sqrt(min(2.0, max(0.5, ratio)))
-    return max(64, round(size * root / 32) * 32), max(64, round(size / root / 32) * 32)
 
 
 def _keep_memory() -> None:
