@@ -2,6 +2,7 @@
 
     python -m benchmarks.active_learning --images DIR --coco TRAIN.json --test TEST.json
     python -m benchmarks.active_learning --generate 400 --preset tiny   (a varied set with a rare class, made here)
+    python -m benchmarks.active_learning --generate 400 --frames 5 --preset tiny   (the same, five frames a scene)
 
 Every run's rows go to benchmarks/results/active_learning/ as they come; a run that is complete is not made again, so
 that what was interrupted goes on where it was, and --report shows what there is.
@@ -59,7 +60,7 @@ class Run:
 
 def main() -> None:
     options = arguments()
-    data = generated(options.generate) if options.generate else Data(*named(options))
+    data = generated(options.generate, options.frames) if options.generate else Data(*named(options))
     runs = plan(options.kinds, options.seeds, tuple(options.fractions))
     for number, run in enumerate(runs if not options.report else (), 1):
         print(f"[{number} of {len(runs)}] {data.name} {run.name}", flush=True)
@@ -73,6 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--generate", type=int, metavar="N", help="draw N images to learn from and N to measure on")
+    parser.add_argument("--frames", type=int, default=1, metavar="N", help="with --generate: frames of each scene")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["full", "least-confident", "random"],
                         help="strategies, `full` (all labels) and `one-shot` (one random subset of each size)")  # fmt: skip
@@ -89,14 +91,15 @@ def named(options: argparse.Namespace) -> tuple[str, Path, Path, Path]:
     return options.images.resolve().parent.name, options.images, options.coco, options.test
 
 
-def generated(count: int) -> Data:
-    """A varied set with a rare class, and as many other pictures to measure on."""
-    folder = RESULTS / f"varied-{count}" / "images"
+def generated(count: int, frames: int = 1) -> Data:
+    """A varied set with a rare class, and as many other scenes, one picture of each, to measure on."""
+    name = f"varied-{count}" if frames == 1 else f"varied-{count}-by-{frames}"
+    folder = RESULTS / name / "images"
     train, test = folder / "train.json", folder / "test.json"
     if not test.is_file():
-        varied.write(folder, train.name, range(count))
+        varied.write(folder, train.name, range(count), frames=frames)
         varied.write(folder, test.name, range(count, 2 * count))
-    return Data(f"varied-{count}", folder, train, test)
+    return Data(name, folder, train, test)
 
 
 def plan(kinds: Sequence[str], seeds: Sequence[int], fractions: tuple[float, ...]) -> list[Run]:

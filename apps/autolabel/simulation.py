@@ -143,7 +143,9 @@ class Simulation:
         project, run = create_project(organization=organization, name="Simulation", stages=stages, by=self.user)
         self._wait(run)
         learning_stage = Stage.objects.get(project=project, name="ACTIVE_LEARNING")
-        configure_stage(stage=learning_stage, config={"strategy": self.options.strategy, "preset": self.options.preset})
+        total = Task.objects.filter(project=project).count()
+        config = {"strategy": self.options.strategy, "preset": self.options.preset, "batch_size": self._usual(total)}
+        configure_stage(stage=learning_stage, config=config)
         _shuffle(project, self.options.seed)
         return project, {each["name"]: each["id"] for each in taxonomies.palette(taxonomy)}
 
@@ -179,6 +181,11 @@ class Simulation:
             audits = max(services.MINIMUM_AUDITS, round(share * wanted / (1 + share))) if audited else 0
             if wanted > 0:
                 yield max(1, wanted - audits)
+
+    def _usual(self, total: int) -> int:
+        """The size of a batch after the first, which the strategy plans for."""
+        first, second = (*self.options.fractions, 1.0, 1.0)[:2]
+        return self.options.batch or max(1, round((second - first if second > first else first) * total))
 
     def _label(self) -> Tally:
         """Everything that is in LABEL, as a person opens it."""

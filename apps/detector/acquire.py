@@ -1,15 +1,19 @@
 """What to label next: each strategy turns predictions into an order of the queue."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from .types import FloatArray, IntArray
 
-POOL = 10
-"""`diverse` and the turn of rare classes look at so many batches of the least confident."""
 _RARE_TURN = 4
 _RARE_SHARE = 0.5
+_RARE_BATCHES = 10
+"""So many batches ahead rare classes have their turn."""
+_DIVERSE_BATCHES = 3
+"""`diverse` chooses among so many batches of the least confident: among more it found odd grounds, not doubts."""
+_DIVERSE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,20 @@ class LeastConfident:
         by_confidence = np.lexsort((queue.shuffle, queue.confidence))
         if queue.class_counts is None:
             return by_confidence
-        return _give_turns(by_confidence, queue.class_counts, queue.batch_size * POOL)
+        return _give_turns(by_confidence, queue.class_counts, queue.batch_size * _RARE_BATCHES)
 
 
 class Diverse:
-    """Farthest first over embeddings among the least confident: every prefix is diverse. The rest by confidence."""
+    """Farthest first over embeddings among the least confident: every prefix is diverse. The rest by confidence.
+
+    As in PPAL (Yang et al., arXiv 2211.11612) a few batches are drawn by doubt and spread by content. Where the queue
+    is short they are its unsure half, lest everything that is left be among them.
+    """
 
     def order(self, queue: Queue) -> IntArray:
         by_confidence = LeastConfident().order(queue)
-        pool, rest = np.split(by_confidence, [min(len(by_confidence), queue.batch_size * POOL)])
+        unsure = min(queue.batch_size * _DIVERSE_BATCHES, math.ceil(len(by_confidence) * _DIVERSE_SHARE))
+        pool, rest = np.split(by_confidence, [max(unsure, min(queue.batch_size, len(by_confidence)))])
         return np.concatenate([pool[_farthest_first(queue.embeddings[pool])], rest])
 
 

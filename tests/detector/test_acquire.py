@@ -40,12 +40,22 @@ def test_random_ignores_confidence() -> None:
 def test_every_prefix_of_diverse_covers_the_clusters_of_the_unsure() -> None:
     centers = np.eye(8, dtype=np.float32)[:5]
     rows = queue(200)
-    rows["confidence"] = np.where(np.arange(200) < 50, 0.1, 0.9) + np.linspace(0, 0.01, 200)
+    rows["confidence"] = np.where(np.arange(200) < 15, 0.1, 0.9) + np.linspace(0, 0.01, 200)
     rows["embeddings"] = centers[np.arange(200) % 5] + np.random.default_rng(1).normal(size=(200, 8)) * 0.01
     order = np.argsort(rank("diverse", **rows))
     assert set(order[:5] % 5) == {0, 1, 2, 3, 4}
-    assert (order[:50] < 50).all()
-    assert (order[50:] == np.arange(50, 200)).all()
+    assert (order[:15] < 15).all()
+    assert (order[15:] == np.arange(15, 200)).all()
+
+
+@pytest.mark.parametrize(("batch_size", "spread"), [(3, 9), (100, 100), (50, 60), (500, 120)])
+def test_diverse_leaves_the_sure_half_of_a_short_queue_where_it_is(batch_size: int, spread: int) -> None:
+    rows = queue(120) | {"batch_size": batch_size}
+    rows["confidence"] = np.linspace(0.1, 0.9, 120)
+    order = np.argsort(rank("diverse", **rows))
+    assert sorted(order[:spread]) == list(range(spread))
+    assert (order[spread:] == np.arange(spread, 120)).all()
+    assert (order[1:spread] != np.arange(1, spread)).any()
 
 
 def test_a_rare_class_does_not_starve() -> None:
