@@ -23,6 +23,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    help: str = ""
 
     def problem(self, value: object) -> str:
         """Why `value` is not one of this option's; empty when it is."""
@@ -38,7 +39,9 @@ class Option:
         return ""
 
 
-LEASE = Option(0, "Lease in minutes (0: the server's)", 0, 1440)
+LEASE = Option(
+    0, "Lease in minutes", 0, 1440, help="How long an opened task is kept for its labeler. 0 leaves that to the server."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,29 @@ BRICKS: dict[str, Brick] = {
             needs=("taxonomy",),
             settings={
                 "batch_size": Option(100, "Batch size", 1, 100_000),
-                "strategy": Option("least-confident", "Strategy", choices=STRATEGIES),
-                "audit_share": Option(0.1, "Audit share of a batch", 0, 0.5),
-                "learner": Option(OWN, "Learner (external: a program of yours, by the API)", choices=(OWN, EXTERNAL)),
-                "preset": Option("", "Preset (empty: by device)", choices=PRESETS),
-                "automatic": Option(False, "Automatic mode"),
-                "train_after": Option(100, "Train after new labels", 1, 1_000_000),
-                "keep_stocked": Option(50, "Keep tasks ready to label", 1, 100_000),
+                "strategy": Option(
+                    "least-confident", "Strategy", choices=STRATEGIES, help="Which images of the queue go first."
+                ),
+                "audit_share": Option(
+                    0.1,
+                    "Audit share of a batch",
+                    0,
+                    0.5,
+                    help="Drawn at random, labeled blind and held out for measuring. 0.1 is 10 % of a batch.",
+                ),
+                "learner": Option(
+                    OWN, "Learner", choices=(OWN, EXTERNAL), help="External is a program of yours, by the API."
+                ),
+                "preset": Option(
+                    "", "Preset", choices=PRESETS, help="The size of Winnow's detector; a larger one takes longer."
+                ),
+                "automatic": Option(False, "Automatic mode", help="Winnow trains and sends batches by itself."),
+                "train_after": Option(
+                    100, "Train after new labels", 1, 1_000_000, help="Of automatic mode: how many make a cycle."
+                ),
+                "keep_stocked": Option(
+                    50, "Keep tasks ready to label", 1, 100_000, help="Of automatic mode: below it a batch is sent."
+                ),
             },
             output_type=BOXES,
         ),
@@ -138,7 +157,7 @@ BRICKS: dict[str, Brick] = {
             worked_by="people",
             settings={
                 "allow_edit": Option(True, "Reviewers may edit"),
-                "sample": Option(1.0, "Share that is reviewed", 0, 1),
+                "sample": Option(1.0, "Share that is reviewed", 0, 1, help="1 is all."),
                 "lease_minutes": LEASE,
             },
         ),

@@ -152,14 +152,15 @@ class StageForm(forms.Form):
 
 
 def field_of(option: Option) -> forms.Field:
+    texts: dict[str, Any] = {"label": option.label, "help_text": option.help}
     if isinstance(option.default, bool):
-        return forms.BooleanField(required=False, label=option.label)
+        return forms.BooleanField(required=False, **texts)
     if option.choices:
         choices = [(each, each.replace("-", " ").capitalize() or "By device") for each in option.choices]
-        return forms.ChoiceField(choices=choices, label=option.label, required="" not in option.choices)
+        return forms.ChoiceField(choices=choices, required="" not in option.choices, **texts)
     if isinstance(option.default, int):
-        return forms.IntegerField(min_value=_whole(option.low), max_value=_whole(option.high), label=option.label)
-    return forms.FloatField(min_value=option.low, max_value=option.high, label=option.label)
+        return forms.IntegerField(min_value=_whole(option.low), max_value=_whole(option.high), **texts)
+    return forms.FloatField(min_value=option.low, max_value=option.high, **texts)
 
 
 def _whole(limit: float | None) -> int | None:

@@ -15,6 +15,7 @@ from apps.projects.models import Project, Stage
 from apps.projects.pages import stage_url
 from apps.projects.pipelines import edges
 from apps.projects.validation import carried
+from apps.warehouse.models import Dataset
 
 RADIUS = 60
 OPEN = ("waiting", "assigned", "in_progress", "problem")
@@ -75,6 +76,7 @@ class Overview:
     slices: list[Slice]
     total: int
     complete: int
+    dataset: Dataset | None
     circumference: float = 2 * math.pi * RADIUS
     radius: int = RADIUS
 
@@ -96,7 +98,8 @@ def overview(project: Project, stages: Sequence[Stage], user: Any) -> Overview:
     ordered = [rows[stage.pk] for stage in stages]
     total = sum(row.total for row in ordered)
     complete = sum(row.total for row in ordered if BRICKS[row.stage.brick].is_end)
-    return Overview(ordered, _slices(ordered, total), total, complete)
+    dataset = next((stage.dataset for stage in stages if stage.dataset_id), None) if not total else None
+    return Overview(ordered, _slices(ordered, total), total, complete, dataset)
 
 
 def _counted(stages: Sequence[int]) -> list[tuple[int, str, int]]:

@@ -33,6 +33,19 @@ def test_the_stage_page_says_who_works_on_what(plant: Plant, owner: User, labele
     assert task.datapoint.name in response.content.decode()
 
 
+def test_an_output_that_got_nothing_says_what_comes(plant: Plant, owner: User, client_of: ClientOf) -> None:
+    assert "Nothing has arrived yet" in client_of(owner).get(url("stage", plant, "OUTPUT")).content.decode()
+    label_one(plant.stage("LABEL"), owner)
+    assert "Nothing has arrived yet" not in client_of(owner).get(url("stage", plant, "OUTPUT")).content.decode()
+
+
+def test_every_page_of_a_project_has_a_title_of_its_own(plant: Plant, owner: User, client_of: ClientOf) -> None:
+    client = client_of(owner)
+    pages = [url("stage", plant, "LABEL"), *(url(name, plant) for name in ("tasks", "insights"))]
+    titles = [client.get(each).content.decode().split("<title>")[1].split("</title>")[0] for each in pages]
+    assert [title.split(" · ")[0] for title in titles] == ["LABEL", "Tasks", "Insights"]
+
+
 def test_a_labeler_sees_the_stage_but_not_who_works(plant: Plant, labeler: User, client_of: ClientOf) -> None:
     take_one(plant.stage("LABEL"), labeler)
     text = client_of(labeler).get(url("stage", plant, "LABEL")).content.decode()

@@ -166,6 +166,14 @@ def test_the_overview_counts_are_true_after_each_action(
     assert counts() == {"LABEL": {"waiting": 5}, "OUTPUT": {"done": 1}}
 
 
+def test_an_overview_without_tasks_leads_to_the_upload(
+    organization: Organization, owner: User, client_of: ClientOf
+) -> None:
+    plant = make_plant(organization, 0)
+    upload = reverse("warehouse:upload", args=["acme", plant.dataset.pk])
+    assert upload in page(client_of(owner), "projects:project", "acme", plant.project.pk)
+
+
 def test_the_overview_takes_the_same_number_of_queries_however_many_tasks(
     organization: Organization, owner: User, client_of: ClientOf
 ) -> None:
@@ -211,6 +219,12 @@ def test_a_stage_is_configured(organization: Organization, owner: User, client_o
     wrong = prefixed | {"ACTIVE_LEARNING-batch_size": 0}
     assert client_of(owner).post(url, wrong).status_code == 422
     assert plant.stage("ACTIVE_LEARNING").config["batch_size"] == 7
+
+
+def test_an_option_is_explained_below_its_field(organization: Organization, owner: User, client_of: ClientOf) -> None:
+    plant = make_plant(organization, 1, "autolabel")
+    text = page(client_of(owner), "projects:settings", "acme", plant.project.pk)
+    assert "Which images of the queue go first." in text and "0.1 is 10 % of a batch." in text
 
 
 def test_an_archived_project_leaves_the_list_and_comes_back(
