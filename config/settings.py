@@ -14,7 +14,7 @@ from config import env
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("WINNOW_VAR", str(BASE_DIR / "var"))).resolve()
+VAR_DIR = Path(env.text("WINNOW_VAR") or BASE_DIR / "var").resolve()
 
 DEBUG = env.boolean("DEBUG", default=False)
 HOST = env.text("HOST", "127.0.0.1")
@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "django_rq",
+    "ninja",  # serves the scripts of the API's documentation from here, not from a CDN that the CSP forbids
     "storages",
     "config",
     "apps.common",

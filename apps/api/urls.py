@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
 
 from apps.api import (
     comments,
@@ -51,6 +52,7 @@ api = Api(
     urls_namespace="api",
     auth=[BearerKey(), HeaderKey()],
     throttle=[KeyRate()],
+    docs=Swagger(settings={"validatorUrl": "none"}),
     docs_decorator=lambda view: login_not_required(_documentation(view)),
 )
 errors.install(api)
