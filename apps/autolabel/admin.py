@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 
 from apps.autolabel import services, state
 from apps.autolabel.forms import FlushForm, OnceForm, SendForm
-from apps.autolabel.models import Cycle, FlushCheck, Learner, LearningStage, StageRun
+from apps.autolabel.models import Cycle, FlushCheck, Learner, LearningStage, Prediction, StageRun, Unreadable
 from apps.common.http import Conflict
 from apps.projects.bricks import LEARNING
 
@@ -161,3 +161,21 @@ class StageRunAdmin(ReadOnly):
 class FlushCheckAdmin(ReadOnly):
     list_display = ("stage", "cycle", "threshold", "population", "by", "at")
     list_select_related = ("stage", "cycle", "by")
+
+
+@admin.register(Prediction)
+class PredictionAdmin(ReadOnly):
+    list_display = ("id", "cycle", "task", "confidence", "score", "rank")
+    list_select_related = ("cycle", "task")
+    search_fields = ("=task__uid",)
+    ordering = ("-id",)
+    exclude = ("embedding",)
+    show_full_result_count = False
+
+
+@admin.register(Unreadable)
+class UnreadableAdmin(ReadOnly):
+    list_display = ("id", "cycle", "task", "reason")
+    list_select_related = ("cycle", "task")
+    search_fields = ("=task__uid",)
+    ordering = ("-id",)

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from apps.common.admin import ReadOnly
 from apps.warehouse import models
 
 
@@ -57,4 +58,10 @@ class LabelsetEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["datapoint", "labelset", "source", "confidence", "cycle", "box_count"]
     list_select_related = ["datapoint", "labelset"]
     raw_id_fields = ["labelset", "datapoint", "author"]
+    show_full_result_count = False
+
+
+@admin.register(models.LabelsetDeletion)
+class LabelsetDeletionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_select_related = ["labelset"]
     show_full_result_count = False
