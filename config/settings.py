@@ -125,7 +125,11 @@ def database(url: str) -> dict[str, Any]:
     """A Django database from postgresql://user:password@host:port/name?host=/socket/folder."""
     from urllib.parse import parse_qsl, unquote
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read as an address: {error}.") from None
     if url and parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"DATABASE_URL must begin with postgresql://, not {parts.scheme}://.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -139,7 +143,7 @@ def database(url: str) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(parts.port or options.pop("port", "")),
+        "PORT": str(port or options.pop("port", "")),
         "OPTIONS": options,
         # Also for the pool: it then hands out no connection that a restart of PostgreSQL has broken.
         "CONN_HEALTH_CHECKS": True,

@@ -65,3 +65,9 @@ def test_a_socket_is_a_host_too():
 def test_another_engine_is_refused():
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must begin with postgresql://"):
         database("sqlite:///db.sqlite3")
+
+
+@pytest.mark.parametrize("url", ["postgresql://[bad", "postgresql://db:fivethousand/winnow"])
+def test_an_address_that_cannot_be_read_names_its_variable(url):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL cannot be read as an address"):
+        database(url)
