@@ -24,7 +24,7 @@ from apps.warehouse import archives, items_list, label_files, methods, taking
 from apps.warehouse.formats import FormatError
 from apps.warehouse.items_list import Bad, Listed
 from apps.warehouse.label_readers import reader_of
-from apps.warehouse.label_trees import ZipTree, recognize
+from apps.warehouse.label_trees import ZipTree, has_labels, recognize
 from apps.warehouse.models import Dataset, Import, Labelset, StorageMethod
 from apps.warehouse.s3 import S3, StorageError
 from apps.warehouse.signals import announce_datapoints
@@ -159,19 +159,24 @@ def perform(handle: runs.Handle) -> dict[str, Any]:
     row = Import.objects.select_related("dataset__organization", "storage", "labelset__taxonomy").get(
         pk=handle.run.target or 0
     )
+    left = False
     try:
         if handle.params.get("retry"):
             _retry(handle, row)
         else:
-            _bring_in(handle, row)
+            left = _bring_in(handle, row)
     except (FormatError, StorageError) as error:
         raise runs.Failure(str(error)) from error
     row.refresh_from_db()
-    return {"created": row.created, "skipped": row.skipped, "failed": row.failed, "labeled": row.labeled}
+    counts = {"created": row.created, "skipped": row.skipped, "failed": row.failed, "labeled": row.labeled}
+    return counts | ({"labels_left": True} if left else {})
 
 
-def _bring_in(handle: runs.Handle, row: Import) -> None:
-    """Images, then their labels. The labels are looked at first: broken as a whole, they bring nothing in."""
+def _bring_in(handle: runs.Handle, row: Import) -> bool:
+    """Images, then their labels. The labels are looked at first: broken as a whole, they bring nothing in.
+
+    Returns whether there were labels that nobody has asked for.
+    """
     with taking.tree_of(row) as tree, label_files.of_import(row, tree) as labels:
         if not label_files.has_begun(row):
             if tree is not None:
@@ -180,6 +185,7 @@ def _bring_in(handle: runs.Handle, row: Import) -> None:
                 SOURCES[row.source](handle, row)
         if labels is not None:
             label_files.bring_in(handle, row, labels)
+        return tree is not None and labels is None and has_labels(tree)
 
 
 def _items_list(handle: runs.Handle, row: Import) -> None:

@@ -133,6 +133,15 @@ def recognize(tree: Tree) -> Layout:
     raise FormatError(NOTHING)
 
 
+def has_labels(tree: Tree) -> bool:
+    """Whether there are files that look like labels, by their names."""
+    try:
+        recognize(tree)
+    except FormatError:
+        return False
+    return True
+
+
 def with_names(tree: Tree, layout: Layout) -> Layout:
     """The layout with the names that an export noted because no file could have them."""
     path = layout.root + ABOUT

@@ -255,6 +255,18 @@ def test_an_archive_is_unpacked_without_what_is_dangerous(dataset: Dataset) -> N
     assert counts(row) == (2, 0, 5)
 
 
+@pytest.mark.parametrize(("beside", "told"), [("annotations/instances.json", True), ("readme.txt", False)])
+def test_labels_that_no_labelset_was_chosen_for_are_told(
+    dataset: Dataset, owner: User, client_of: Any, beside: str, told: bool
+) -> None:
+    file = make_zip(**{"images/a.jpg": make_picture(), beside: b"{}"})
+    row = imports.start_zip(dataset=dataset, file=file, by=None)
+    work(row.run)
+    assert counts(row) == (1, 0, 0)
+    page = client_of(owner).get(f"/o/acme/imports/{row.pk}/").content.decode()
+    assert ("files that look like labels" in page) is told
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 broken", make_zip(**{"a.txt": b"x"}).getvalue()])
 def test_what_is_no_archive_of_pictures_is_refused(dataset: Dataset, data: bytes) -> None:
     with pytest.raises(ValidationError):
