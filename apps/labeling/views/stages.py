@@ -43,7 +43,7 @@ def release(request: HtmxRequest, org: str, pk: int, stage: str) -> HttpResponse
     member: User = form.cleaned_data["member"]
     tasks = [task.uid for task in of_member(found, member.pk)]
     count = transitions.release(task_ids=tasks, by=request.user, stage=found, anybodys=True)
-    return _back(request, found, f"{count} tasks of {member} are available again.")
+    return _back(request, found, f"Tasks of {member} that are available again: {count}.")
 
 
 @require_POST
