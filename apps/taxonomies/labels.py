@@ -113,7 +113,10 @@ def bbox(value: object) -> list[float]:
         raise ValueError("the box must be [x, y, w, h].")
     if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in value):
         raise ValueError("the box must consist of numbers.")
-    x, y, w, h = (float(part) for part in value)
+    try:
+        x, y, w, h = (float(part) for part in value)
+    except OverflowError as error:
+        raise ValueError("the box has a part that is too large.") from error
     if not all(math.isfinite(part) for part in (x, y, w, h)):
         raise ValueError("the box has a part that is not a finite number.")
     if w <= 0 or h <= 0:

@@ -26,6 +26,7 @@ def test_a_label_is_kept_as_it_was_given():
         ({"bbox": [0.1, 0.1, -0.1, 0.1]}, "no area"),
         ({"bbox": [math.nan, 0.1, 0.1, 0.1]}, "finite"),
         ({"bbox": [0.1, 0.1, math.inf, 0.1]}, "finite"),
+        ({"bbox": [0.1, 10**400, 0.1, 0.1]}, "too large"),
         ({"bbox": [0.9, 0.1, 0.2, 0.1]}, "outside"),
         ({"bbox": [0.1, 0.1, 0.1]}, r"\[x, y, w, h\]"),
         ({"bbox": ["a", 0, 1, 1]}, "numbers"),
