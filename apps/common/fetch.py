@@ -17,13 +17,15 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from django.conf import settings
 
 PORTS = {"http": 80, "https": 443}
 MOST_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
+# What stays as it is in a path or query: what is escaped already, and the signs that mean something there.
+SIGNS = "%/?:@!$&'()*+,;=~[]|"
 CHUNK = 64 * 1024
 # Carriers' NAT, and IPv6 that only wraps IPv4 (NAT64): neither is private to `ipaddress`, both can lead inside.
 ALSO_PRIVATE = [ipaddress.ip_network(net) for net in ("100.64.0.0/10", "64:ff9b::/96", "64:ff9b:1::/48")]
@@ -165,7 +167,7 @@ def _once(
         link = http.client.HTTPConnection(host, port)
         link.default_port = PORTS[parts.scheme]
         link.sock = cast(socket.socket, _Timed(sock, deadline))
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SIGNS)
         link.request(method, path, body=body, headers={"User-Agent": "Winnow", **headers})
         answer = link.getresponse()
         memory = io.BytesIO()
@@ -224,7 +226,7 @@ class _TimedReader(io.RawIOBase):
 
 def _read(answer: http.client.HTTPResponse, max_bytes: int, into: BinaryIO) -> None:
     announced = answer.getheader("Content-Length")
-    if announced and announced.isdigit() and int(announced) > max_bytes:
+    if announced and announced.isdecimal() and int(announced) > max_bytes:
         raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
     count = 0
     while chunk := answer.read1(CHUNK):
@@ -232,7 +234,7 @@ def _read(answer: http.client.HTTPResponse, max_bytes: int, into: BinaryIO) -> N
         if count > max_bytes:
             raise TooLong(f"The answer is larger than the limit of {max_bytes:,} bytes.")
         into.write(chunk)
-    if announced and announced.isdigit() and count < int(announced) and answer.length:
+    if announced and announced.isdecimal() and count < int(announced) and answer.length:
         raise FetchError("The answer broke off before its end.")
 
 

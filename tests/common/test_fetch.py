@@ -39,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
                     time.sleep(0.05)
         elif self.path == "/unannounced":
             self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 5000)
+        elif self.path == "/odd":
+            self.wfile.write("HTTP/1.0 200 OK\r\nContent-Length: \xb2\r\n\r\nabc".encode("latin-1"))
         elif self.path == "/broken":
             self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Length: 500\r\n\r\nabc")
         else:
@@ -144,6 +146,17 @@ def test_a_body_is_written_into_a_file_without_those_of_the_redirects_before_it(
     assert (answer.status, answer.body, file.getvalue()) == (200, b"", b"x" * 1000)
     with pytest.raises(FetchError, match="larger than the limit"):
         fetch(f"{server}/unannounced", into=io.BytesIO(), max_bytes=999)
+
+
+@pytest.mark.usefixtures("private_allowed")
+def test_letters_beyond_ascii_are_escaped_and_what_is_escaped_stays(server: str) -> None:
+    assert fetch(f"{server}/straße/a%20b.jpg?x=%2F&y=ü").status == 200
+    assert Handler.seen[0][0] == "/stra%C3%9Fe/a%20b.jpg?x=%2F&y=%C3%BC"
+
+
+@pytest.mark.usefixtures("private_allowed")
+def test_a_length_that_is_no_number_is_not_believed(server: str) -> None:
+    assert fetch(f"{server}/odd").body == b"abc"
 
 
 @pytest.mark.usefixtures("private_allowed")
