@@ -104,7 +104,7 @@ def _values(queryset: QuerySet[Any], order: tuple[str, ...], cursor: str) -> lis
             raise ValueError(raw)
         fields = [_field(queryset, name.removeprefix("-")) for name in order]
         return [field.to_python(value) for field, value in zip(fields, raw, strict=True)]
-    except (ValueError, binascii.Error, ValidationError, TypeError) as error:
+    except (ValueError, OverflowError, binascii.Error, ValidationError, TypeError) as error:
         raise Http404("There is no such page of this list.") from error
 
 

@@ -52,7 +52,9 @@ def test_an_empty_list_is_one_empty_page() -> None:
     assert (page.rows, page.next, page.previous) == ([], "", "")
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIl0", "bnVsbA", "W251bGxd", "é", "WzEsMl0", "eyJhIjoxfQ"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "W10", "WyJhIl0", "bnVsbA", "W251bGxd", "é", "WzEsMl0", "eyJhIjoxfQ", "W0luZmluaXR5XQ"]
+)
 def test_a_cursor_that_this_list_never_gave_is_a_404(cursor: str) -> None:
     with pytest.raises(Http404):
         page_by_key(User.objects.all(), ("id",), after=cursor)
