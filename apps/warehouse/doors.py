@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from apps.warehouse.models import StorageMethod
 from apps.warehouse.s3 import BYTES_IN_MEMORY, S3, StorageError, TooLong
 
 Provider = StorageMethod.Provider
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,19 @@ def door(method: StorageMethod) -> Door:
 
 
 def origin_of(url: str | None) -> str:
-    """Scheme, host and port, as a content security policy names them."""
-    parts = urlsplit(url or "")
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    """Scheme, host and port, as a content security policy names them; empty for what such a policy cannot name.
+
+    A name is written in ASCII, and signs that mean something in the policy would begin another directive.
+    """
+    try:
+        parts = urlsplit(url or "")
+        host, port = parts.hostname or "", parts.port
+        name = f"[{host}]" if ":" in host else host.encode("idna").decode()
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(name):
+        return ""
+    return f"{parts.scheme}://{name}" + (f":{port}" if port else "")
 
 
 def is_own_folder() -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from apps.common.texts import is_storable, storable
+from apps.warehouse import doors
 from apps.warehouse.formats import FormatError
 from apps.warehouse.formats.boxfile import Origin, origin_of
 
@@ -160,7 +161,7 @@ def _wrong_with(path: object, name: object, absolute: bool) -> str:
         return f"Its name or path is longer than {NAME_LIMIT} or {PATH_LIMIT} characters."
     if not name.isprintable() or not path.isprintable():
         return "Its name or path has characters that cannot be shown."
-    if absolute and not _URL.match(path):
+    if absolute and not (_URL.match(path) and doors.origin_of(path)):
         return "Its path must be an absolute http:// or https:// URL."
     if not absolute and "://" in path:
         return "Its path must be a key in the bucket, not a URL."

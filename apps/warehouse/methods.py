@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -96,7 +94,11 @@ def delete(*, method: StorageMethod, by: User | None) -> None:
 
 def remember_origins(method: StorageMethod, urls: set[str]) -> None:
     """Let the organization's pages load public items from the hosts they are on."""
-    new = {origin_of(url) for url in urls if urlsplit(url).scheme in {"http", "https"}} - set(method.origins) - {""}
-    if new and len(method.origins) < ORIGINS_LIMIT:
-        method.origins = [*method.origins, *sorted(new)][:ORIGINS_LIMIT]
+    found = {origin_of(url) for url in urls} - {""}
+    if found <= set(method.origins) or len(method.origins) >= ORIGINS_LIMIT:
+        return
+    with transaction.atomic():
+        # As they are now: another import into the same storage may have added its own.
+        known = StorageMethod.objects.select_for_update().values_list("origins", flat=True).get(pk=method.pk)
+        method.origins = [*known, *sorted(found - set(known))][:ORIGINS_LIMIT]
         method.save(update_fields=["origins"])

@@ -68,6 +68,17 @@ def test_items_come_in_and_collisions_are_told_per_item(dataset: Dataset, public
     assert public.origins == ["https://images.example.org"]
 
 
+def test_pages_may_load_from_the_hosts_of_two_imports_at_once(
+    organization: Organization, public: StorageMethod
+) -> None:
+    stale = StorageMethod.objects.get(pk=public.pk)
+    methods.remember_origins(public, {"https://bücher.example/a.png", "https://one.example:8443/b.png"})
+    methods.remember_origins(stale, {"https://two.example/a.png", "https://x.example;script-src/a.png"})
+    public.refresh_from_db()
+    expected = ["https://one.example:8443", "https://xn--bcher-kva.example", "https://two.example"]
+    assert public.origins == expected
+
+
 def test_a_broken_list_writes_nothing(dataset: Dataset, public: StorageMethod) -> None:
     file = io.BytesIO(b'[{"url": "https://x.org/a"}, {"url": ')
     with pytest.raises(ValidationError, match="Item 2"):

@@ -76,6 +76,12 @@ def test_public_items_must_be_absolute() -> None:
     assert good.path == "https://x.org/a.png" and "absolute" in bad.reason
 
 
+@pytest.mark.parametrize("host", ["[::1", "a.org;script-src", "a.org:port", "a..org", "'self'", "a,b"])
+def test_an_address_that_is_none_is_told_and_the_next_is_read(host: str) -> None:
+    bad, good = read([{"url": f"https://{host}/a.png"}, {"url": "https://x.org/a.png"}], absolute=True)
+    assert isinstance(bad, Bad) and "absolute" in bad.reason and isinstance(good, Listed)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
