@@ -75,12 +75,17 @@ def renew(*, stage: Stage, user: User, task_ids: Sequence[UUID]) -> datetime:
 
 
 def opening(task: Task, user: User) -> Opening:
-    """Own draft, else the current annotation, else the pre-labels; of an audit nothing is shown."""
+    """Own draft, else the current annotation, else the pre-labels; of an audit nothing is shown.
+
+    A draft is passed over once something newer was submitted: it would undo that unseen.
+    """
     frozen = Prelabel.objects.filter(task=task).values_list("labels", flat=True).first()
     prelabels = [] if task.is_audit or frozen is None else frozen
-    if draft := Draft.objects.filter(task=task, user=user).first():
+    said = Annotation.objects.filter(pk=task.annotation_id).first() if task.annotation_id else None
+    draft = Draft.objects.filter(task=task, user=user).first()
+    if draft and (said is None or draft.updated_at > said.at):
         return Opening(draft.labels, prelabels, task.revision, "draft", draft.seconds)
-    if task.annotation_id and (said := Annotation.objects.filter(pk=task.annotation_id).first()):
+    if said:
         return Opening(said.labels, prelabels, task.revision, "annotation")
     if prelabels:
         return Opening(prelabels, prelabels, task.revision, "prelabel")

@@ -331,6 +331,35 @@ def test_rejected_work_returns_to_its_labeler_on_top(organization: Organization,
     assert (entry.author_id, entry.box_count) == (labeler.pk, 2)
 
 
+def test_a_draft_does_not_undo_what_was_submitted_since(organization: Organization, labeler: User, admin: User) -> None:
+    plant = make_plant(organization, 1)
+    label, long_ago = plant.stage("LABEL"), timezone.now() - timedelta(hours=2)
+    [mine] = take_next(stage=label, user=labeler)
+    transitions.save(task_id=mine.uid, user=labeler, labels=[make_box(0)], seconds=1, revision=mine.revision)
+    Task.objects.update(leased_until=long_ago)
+    assert opening(take_one(label, labeler), labeler).origin == "draft"
+    Task.objects.update(leased_until=long_ago)
+    done = submit(take_one(label, admin), admin, [make_box(1)])
+    transitions.move_to(task_ids=[done.uid], stage=label, by=admin)
+    opened = opening(take_one(label, labeler), labeler)
+    assert (opened.origin, [each["category"] for each in opened.labels]) == ("annotation", [1])
+
+
+@pytest.mark.parametrize("verdict", ["accept", "reject"])
+def test_a_verdict_ends_the_draft_of_the_reviewer(
+    organization: Organization, labeler: User, admin: User, verdict: str
+) -> None:
+    plant = make_plant(organization, 1, "label-review")
+    label_one(plant.stage("LABEL"), labeler, [make_box(1)])
+    task = take_one(plant.stage("REVIEW"), admin)
+    task = transitions.save(task_id=task.uid, user=admin, labels=[make_box(2)], seconds=1, revision=task.revision)
+    if verdict == "accept":
+        transitions.accept(task_id=task.uid, user=admin, seconds=1, revision=task.revision)
+    else:
+        transitions.reject(task_id=task.uid, user=admin, comment="No.", seconds=1, revision=task.revision)
+    assert not Draft.objects.exists()
+
+
 def test_a_rejection_needs_a_reason(organization: Organization, labeler: User) -> None:
     plant = make_plant(organization, 1, "label-review")
     label_one(plant.stage("LABEL"), labeler)

@@ -82,6 +82,7 @@ def accept(
                 raise Conflict(f"Reviewers may not edit labels in {task.stage.name}.")
             annotate(task, user, labels, seconds, undecided)
             verb = "corrected"
+        Draft.objects.filter(task=task, user=user).delete()
         leave(task, "passed", verb, user, seconds=active_seconds(seconds))
     return fresh(task)
 
@@ -93,6 +94,7 @@ def reject(*, task_id: UUID, user: User, comment: str, seconds: float, revision:
     with transaction.atomic():
         task = _reviewed(task_id, user, revision)
         Comment.objects.create(task=task, author=user, stage_name=task.stage.name, text=comment.strip())
+        Draft.objects.filter(task=task, user=user).delete()
         author = task.annotation.author_id if task.annotation else None
         back = author if author and _is_member(author, task.project) else None
         detail = {"comment": comment.strip()[:500]}
