@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django import forms
 from django.http import HttpRequest
 
+from apps.common.texts import is_storable
 from apps.labeling.preferences import BY_NAME
 
 PREFERENCES_LIMIT = 20_000
@@ -92,6 +93,8 @@ class PreferencesForm(forms.Form):
         prefs = self.cleaned_data["prefs"]
         if not isinstance(prefs, dict) or len(str(prefs)) > PREFERENCES_LIMIT:
             raise forms.ValidationError("Settings must be one object of reasonable size.")
+        if not is_storable(prefs):
+            raise forms.ValidationError("Settings have characters that cannot be stored.")
         if not all(isinstance(prefs.get(name, {}), dict) for name in BY_NAME):
             raise forms.ValidationError(f"{', '.join(BY_NAME)} must be objects.")
         return prefs

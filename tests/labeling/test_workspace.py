@@ -244,7 +244,7 @@ def test_settings_of_the_page_are_remembered_per_user(desk, client, labeler, adm
     assert client.post(desk.url("prefs"), {"prefs": json.dumps(prefs)}).status_code == 200
     assert '"accept": ["E"]' in client.get(desk.path).content.decode()
     assert '"accept": ["E"]' not in client_of(admin).get(desk.path).content.decode()
-    for refused in ('"x"', '{"sliders": 1}', '{"keys": []}'):
+    for refused in ('"x"', '{"sliders": 1}', '{"keys": []}', '{"invert": "\\u0000"}'):
         assert client.post(desk.url("prefs"), {"prefs": refused}).status_code == 422
 
 
