@@ -128,7 +128,7 @@ def flush_levels(stage: Stage, cycle: Cycle) -> list[quality.Level]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT least(floor(p.confidence * %s)::int, %s), count(*), sum(p.confidence)
+            SELECT least(floor(round((p.confidence * %s)::numeric, 9))::int, %s), count(*), sum(p.confidence)
             FROM autolabel_prediction p JOIN labeling_task t ON t.id = p.task_id
             WHERE p.cycle_id = %s AND t.stage_id = %s AND t.state = 'waiting' GROUP BY 1
             """,

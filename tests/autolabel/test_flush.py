@@ -165,6 +165,16 @@ def test_a_check_that_nothing_reaches_is_refused(trained: Loop) -> None:
         services.check_first(trained.stage(), threshold=1.0, size=3, by=trained.user)
 
 
+def test_a_confidence_that_is_the_threshold_counts_as_reaching_it(trained: Loop) -> None:
+    """0.29 times 100 is less than 29 in floating point."""
+    cycle = Learner.objects.get().current
+    assert cycle is not None
+    for confidence in (0.29, 0.57, 0.58):
+        Prediction.objects.update(confidence=confidence)
+        levels = state.flush_levels(trained.stage(), cycle)
+        assert levels[round(100 * confidence)].count == state.flushable(trained.stage(), cycle, confidence).auto == 16
+
+
 def test_the_preview_counts_at_every_threshold_what_a_flush_would_send(trained: Loop) -> None:
     cycle = Learner.objects.get().current
     assert cycle is not None
