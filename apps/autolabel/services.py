@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import uuid
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, Q
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Count, Max, Q, Sum
 
 from apps.accounts import audit
 from apps.accounts.models import User
@@ -236,8 +236,7 @@ def request_scores(stage: Stage) -> None:
     """
     if Learner.objects.filter(stage=stage, current__is_external=True).exists():
         return
-    waiting = Run.objects.filter(kind=SCORE, target=stage.pk, status=RunStatus.QUEUED)
-    if not waiting.exists():
+    if not _scores_wait(stage):
         runs.enqueue(runs.create(organization=stage.project.organization, kind=SCORE, target=stage.pk))
 
 
@@ -252,6 +251,19 @@ def learned_from(task: Task) -> str:
     used = Cycle.objects.filter(stage=task.stage_id, last_annotation__gte=task.annotation_id or 0)
     cycle = used.exclude(run__status__in=[RunStatus.FAILED, RunStatus.CANCELED]).order_by("number").first()
     return f"Cycle {cycle.number} has learned from it since." if cycle else ""
+def _scores_wait(stage: Stage) -> bool:
+    """Whether a run is queued that cannot begin before the caller's transaction, and its tasks with it, is there.
+
+    The lock keeps a worker from starting it; one that is being started will perhaps not see them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM common_run WHERE kind = %s AND target = %s AND status = %s LIMIT 1 FOR SHARE SKIP LOCKED",
+            [SCORE, stage.pk, RunStatus.QUEUED],
+        )
+        return cursor.fetchone() is not None
+
+
 
 
 # What the actions share.

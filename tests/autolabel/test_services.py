@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from threading import Thread
 
 import pytest
+from django.db import connection, transaction
 
-from apps.autolabel import queue, services, state
-from apps.autolabel.models import StageRun
+from apps.autolabel import acceptance, queue, services, state
+from apps.autolabel.models import Cycle, Learner, StageRun
+from apps.common import runs
 from apps.common.http import Conflict
-from apps.common.models import Run
+from apps.common.models import Run, RunStatus
 from apps.labeling.models import Batch, Task
 from tests.autolabel.loop import Loop
 
@@ -151,3 +154,29 @@ def test_a_threshold_that_is_no_confidence_is_refused(loop: Loop, threshold: flo
 def test_a_check_needs_a_model(loop: Loop) -> None:
     with pytest.raises(Conflict, match="before the first cycle"):
         services.check_first(loop.stage(), threshold=0.5, size=5, by=loop.user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_returns_while_a_run_begins_that_scores_it_is_scored_all_the_same(loop: Loop) -> None:
+    """The run that waits must not begin before what it is to score is there to be seen."""
+    stage, batch = loop.stage(), loop.send(3)
+    cycle = Cycle.objects.create(stage=stage, number=1)
+    Learner.objects.update_or_create(stage=stage, defaults={"current": cycle})
+    services.request_scores(stage)
+    run, seen = Run.objects.get(kind=services.SCORE), []
+
+    def begin() -> None:
+        try:
+            if runs.start(run.pk):
+                seen.append(loop.count("ACTIVE_LEARNING", "waiting"))
+        finally:
+            connection.close()
+
+    worker = Thread(target=begin)
+    with transaction.atomic():
+        services.recall(batch, by=loop.user)
+        worker.start()
+        worker.join(1)
+    worker.join()
+    later = Run.objects.filter(kind=services.SCORE, status=RunStatus.QUEUED).exists()
+    assert seen == [40] or later
