@@ -38,7 +38,7 @@ def send_marked(stage: Stage, *, tasks: Sequence[uuid.UUID], by: User | None, ke
         order = queue.in_order(stage, current, tasks)
         if not order:
             raise Conflict("None of the marked images is in the queue any more.")
-        batch = services.new_batch(stage, by, key)
+        batch = services.new_batch(stage, by, key, is_picked=True)
         services.send_tasks(batch, order, by=by, current=current, audits=[], held_out=[])
     return batch
 

@@ -39,7 +39,7 @@ def _stock(stage: Stage) -> str:
     if there >= wanted or not stage.tasks.filter(state="waiting").exists():
         return ""
     try:
-        batch = services.send_batch(stage, size=wanted - there, by=None)
+        batch = services.send_batch(stage, size=wanted - there, by=None, tops_up=True)
     except Conflict:
         return ""
     return f"Sent batch {batch.number}: {there} of {wanted} tasks were ready to label."

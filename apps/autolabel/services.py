@@ -31,8 +31,14 @@ CYCLE, FLUSH, SCORE = "cycle", "flush", "score"
 # Batches.
 
 
-def send_batch(stage: Stage, *, size: int, by: User | None, key: uuid.UUID | None = None) -> Batch:
-    """Send the top `size` tasks to be labeled, and after the first cycle audits drawn from the rest, mixed in."""
+def send_batch(
+    stage: Stage, *, size: int, by: User | None, key: uuid.UUID | None = None, tops_up: bool = False
+) -> Batch:
+    """Send the top `size` tasks to be labeled, and after the first cycle audits drawn from the rest, mixed in.
+
+    What only `tops_up` a stock is one batch with all that was sent since the cycle, as far as audits are concerned:
+    the least number of audits with each of many small ones would be most of what people label.
+    """
     if size < 1:
         raise Conflict("A batch has at least one image.")
     key = key or uuid.uuid4()
@@ -45,7 +51,7 @@ def send_batch(stage: Stage, *, size: int, by: User | None, key: uuid.UUID | Non
         if not ranked:
             raise Conflict("The queue is empty: there is nothing to send.")
         batch = new_batch(stage, by, key)
-        audits = _audits(stage, batch, ranked) if current else []
+        audits = _audits(stage, batch, ranked, current if tops_up else None) if current else []
         held_out = [] if current else _held_out(stage, ranked)
         order = _mixed(ranked, audits, batch)
         send_tasks(batch, order, by=by, current=current, audits=audits, held_out=held_out)
@@ -86,9 +92,9 @@ def recall(batch: Batch, *, by: User | None) -> int:
     return recalled
 
 
-def new_batch(stage: Stage, by: User | None, key: uuid.UUID) -> Batch:
+def new_batch(stage: Stage, by: User | None, key: uuid.UUID, *, is_picked: bool = False) -> Batch:
     number = (Batch.objects.filter(stage=stage).aggregate(last=Max("number"))["last"] or 0) + 1
-    return Batch.objects.create(stage=stage, number=number, size=0, by=by, key=key)
+    return Batch.objects.create(stage=stage, number=number, size=0, by=by, key=key, is_picked=is_picked)
 
 
 def send_tasks(
@@ -110,15 +116,20 @@ def send_tasks(
     batch.save(update_fields=["audits", "size"])
 
 
-def _audits(stage: Stage, batch: Batch, ranked: list[int]) -> list[int]:
+def _audits(stage: Stage, batch: Batch, ranked: list[int], together_since: Cycle | None) -> list[int]:
     share = float(option(stage, "audit_share"))
-    wanted = max(MINIMUM_AUDITS, round(share * len(ranked))) if share > 0 else 0
+    size, drawn = len(ranked), 0
+    if together_since:
+        sent = Batch.objects.filter(stage=stage, at__gt=together_since.ended_at or batch.at, flush_check=None)
+        earlier = sent.filter(is_picked=False).aggregate(size=Sum("size", default=0), audits=Sum("audits", default=0))
+        size, drawn = size + earlier["size"], earlier["audits"]
+    wanted = max(MINIMUM_AUDITS, round(share * size)) - drawn if share > 0 else 0
     return lots.draw(stage, batch.pk, wanted, without=ranked)
 
 
 def _held_out(stage: Stage, ranked: list[int]) -> list[int]:
-    """Of all that is sent before the first cycle a fifth, chosen by hash."""
-    sent = Task.objects.filter(batch__stage=stage)
+    """Of all that is sent before the first cycle a fifth, chosen by hash; what somebody picked does not count."""
+    sent = Task.objects.filter(batch__stage=stage, batch__is_picked=False)
     before = sent.aggregate(all=Count("id"), held_out=Count("id", filter=Q(is_held_out=True)))
     wanted = (before["all"] + len(ranked)) // HELD_OUT_SHARE - before["held_out"]
     by_hash = sorted(ranked, key=lambda task_id: uuid.uuid5(uuid.NAMESPACE_OID, f"{stage.pk}:{task_id}"))
@@ -240,17 +251,6 @@ def request_scores(stage: Stage) -> None:
         runs.enqueue(runs.create(organization=stage.project.organization, kind=SCORE, target=stage.pk))
 
 
-def arrived(arrival: Arrival) -> None:
-    """New tasks join the queue of a stage that has a model: it scores them."""
-    if arrival.port == "in" and Learner.objects.filter(stage=arrival.stage, current__isnull=False).exists():
-        request_scores(arrival.stage)
-
-
-def learned_from(task: Task) -> str:
-    """Why the submit that brought the task here can no longer be undone: a cycle has used its labels."""
-    used = Cycle.objects.filter(stage=task.stage_id, last_annotation__gte=task.annotation_id or 0)
-    cycle = used.exclude(run__status__in=[RunStatus.FAILED, RunStatus.CANCELED]).order_by("number").first()
-    return f"Cycle {cycle.number} has learned from it since." if cycle else ""
 def _scores_wait(stage: Stage) -> bool:
     """Whether a run is queued that cannot begin before the caller's transaction, and its tasks with it, is there.
 
@@ -264,6 +264,17 @@ def _scores_wait(stage: Stage) -> bool:
         return cursor.fetchone() is not None
 
 
+def arrived(arrival: Arrival) -> None:
+    """New tasks join the queue of a stage that has a model: it scores them."""
+    if arrival.port == "in" and Learner.objects.filter(stage=arrival.stage, current__isnull=False).exists():
+        request_scores(arrival.stage)
+
+
+def learned_from(task: Task) -> str:
+    """Why the submit that brought the task here can no longer be undone: a cycle has used its labels."""
+    used = Cycle.objects.filter(stage=task.stage_id, last_annotation__gte=task.annotation_id or 0)
+    cycle = used.exclude(run__status__in=[RunStatus.FAILED, RunStatus.CANCELED]).order_by("number").first()
+    return f"Cycle {cycle.number} has learned from it since." if cycle else ""
 
 
 # What the actions share.

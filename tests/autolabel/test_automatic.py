@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from apps.autolabel import automatic, services
 from apps.autolabel.models import Cycle, Learner
-from apps.labeling.models import Batch
+from apps.labeling.models import Batch, Task
 from tests.autolabel.loop import Loop
 from tests.labeling.test_selection import at_once
 
@@ -85,3 +86,14 @@ def test_two_sweepers_at_once_send_and_trigger_once(automatic_loop: Loop) -> Non
     automatic_loop.label(24)
     at_once(*[lambda: automatic.decide(stage)] * 4)
     assert Cycle.objects.count() == 1
+
+
+def test_topping_up_a_little_at_a_time_draws_audits_as_one_batch_would(automatic_loop: Loop) -> None:
+    stage = automatic_loop.stage()
+    cycle = Cycle.objects.create(stage=stage, number=1, ended_at=timezone.now())
+    Learner.objects.update_or_create(stage=stage, defaults={"current": cycle})
+    for _ in range(20):
+        automatic.decide_all()
+        automatic_loop.label(1, labels=[])
+    assert Task.objects.filter(is_audit=True).count() == 3
+    assert Task.objects.exclude(batch=None).count() > 20

@@ -33,6 +33,14 @@ def test_small_batches_hold_out_a_fifth_of_their_sum(loop: Loop) -> None:
     assert Task.objects.filter(is_held_out=True).count() == 2
 
 
+def test_what_somebody_picked_makes_no_more_of_the_next_batch_held_out(loop: Loop) -> None:
+    picked = list(Task.objects.order_by("pk").values_list("uid", flat=True)[:20])
+    acceptance.send_marked(loop.stage(), tasks=picked, by=loop.user)
+    batch = loop.send(10)
+    assert Task.objects.filter(is_held_out=True).count() == 2
+    assert Task.objects.filter(batch=batch, is_held_out=True).count() == 2
+
+
 def test_a_double_click_on_send_sends_one_batch(loop: Loop) -> None:
     key = uuid.uuid4()
     first, second = loop.send(5, key=key), loop.send(5, key=key)
