@@ -22,10 +22,16 @@ class WarehouseConfig(AppConfig):
             queue="default",
             job=f"{here}.imports.perform",
             on_end=f"{here}.imports.ended",
+            on_retry=f"{here}.imports.retried",
             can=can,
         )
         runs.register(
-            kind="undo-import", label="Undo an import", queue="default", job=f"{here}.removing.undo_import", can=can
+            kind="undo-import",
+            label="Undo an import",
+            queue="default",
+            job=f"{here}.removing.undo_import",
+            on_retry=f"{here}.imports.retried",
+            can=can,
         )
         runs.register(
             kind="delete-dataset",

@@ -306,6 +306,13 @@ def ended(run: Run) -> None:
         preparing.start(row.dataset)
 
 
+def retried(run: Run) -> None:
+    """A run that broke off goes on, unless the import was tried again or undone by another since."""
+    row = Import.objects.select_for_update().filter(pk=run.target or 0).first()
+    if row is not None and row.run_id != run.pk:
+        raise Conflict("Something newer was done with this import: go on from its own page.")
+
+
 def undo(*, import_row: Import, by: User | None) -> None:
     """Remove what the import created, unless it is used."""
     with transaction.atomic():

@@ -184,6 +184,19 @@ def test_an_undone_import_leaves_what_is_used(dataset: Dataset, public: StorageM
         imports.undo(import_row=row, by=None)
 
 
+def test_what_was_undone_does_not_come_in_by_trying_its_old_run_again(dataset: Dataset, public: StorageMethod) -> None:
+    row = start_list(dataset, public, urls("a", "b"))
+    assert row.run is not None
+    old = runs.cancel(row.run, None)
+    imports.undo(import_row=row, by=None)
+    row.refresh_from_db()
+    work(row.run, removing.undo_import)
+    with pytest.raises(Conflict, match="Something newer"):
+        runs.retry(old, None)
+    old.refresh_from_db()
+    assert old.status == RunStatus.CANCELED and not dataset.datapoints.exists()
+
+
 def test_undoing_takes_the_labels_that_came_along(
     organization: Organization, dataset: Dataset, public: StorageMethod
 ) -> None:
