@@ -136,8 +136,11 @@ def archive(*, project: Project, by: User | None) -> None:
     _turn(project, Project.Status.READY, Project.Status.ARCHIVED, "archived project", by)
 
 
+@transaction.atomic
 def unarchive(*, project: Project, by: User | None) -> None:
+    """Work goes on, also on what came to the dataset meanwhile."""
     _turn(project, Project.Status.ARCHIVED, Project.Status.READY, "took project from the archive", by)
+    add_new_datapoints(project=project, by=by)
 
 
 @transaction.atomic

@@ -26,7 +26,11 @@ A_PAGE = 50
 @require_GET
 def projects(request: HtmxRequest, org: str) -> HttpResponse:
     organization = enter(request, org, Can.SEE_PROJECTS)
-    rows = organization.projects.select_related("created_by").exclude(status=Project.Status.REMOVING)
+    rows = (
+        organization.projects.select_related("created_by")
+        .prefetch_related("stages")
+        .exclude(status=Project.Status.REMOVING)
+    )
     archived = request.GET.get("show") == "archived"
     rows = rows.filter(status=Project.Status.ARCHIVED) if archived else rows.exclude(status=Project.Status.ARCHIVED)
     page = page_by_key(rows, ("-id",), request.GET.get("after", ""), A_PAGE, request.GET.get("before", ""))

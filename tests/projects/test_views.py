@@ -14,12 +14,22 @@ from django.urls import reverse
 
 from apps.accounts.models import Organization, User
 from apps.autolabel.services import flush, send_batch
+from apps.common.jobs import execute
 from apps.common.models import Run
+from apps.projects import services
 from apps.projects.models import Project, Stage
 from apps.projects.pipelines import to_json
 from apps.taxonomies.models import Taxonomy
 from apps.warehouse.models import Dataset, Labelset
-from tests.labeling.factory import label_one, make_dataset, make_labelset, make_plant, make_taxonomy, take_one
+from tests.labeling.factory import (
+    add_datapoints,
+    label_one,
+    make_dataset,
+    make_labelset,
+    make_plant,
+    make_taxonomy,
+    take_one,
+)
 
 ClientOf = Callable[[User], Client]
 
@@ -187,6 +197,18 @@ def test_the_overview_takes_the_same_number_of_queries_however_many_tasks(
     assert taken[1] == taken[2] <= 16
 
 
+def test_the_list_takes_the_same_number_of_queries_however_many_projects(
+    organization: Organization, owner: User, client_of: ClientOf
+) -> None:
+    client, taken = client_of(owner), []
+    for name in ("One", "Two", "Three"):
+        make_plant(organization, 0, name=name)
+        with CaptureQueriesContext(connection) as queries:
+            page(client, "projects:list", "acme")
+        taken.append(len(queries))
+    assert taken[1] == taken[2]
+
+
 def test_settings_are_saved(organization: Organization, owner: User, client_of: ClientOf) -> None:
     plant = make_plant(organization, 1, "autolabel")
     client = client_of(owner)
@@ -240,6 +262,17 @@ def test_an_archived_project_leaves_the_list_and_comes_back(
     assert "Shelf" in page(client, "projects:list", "acme")
     told = organization.audit_events.filter(actor=owner, target="Shelf").order_by("pk").values_list("verb", flat=True)
     assert [*told][-2:] == ["archived project", "took project from the archive"]
+
+
+def test_what_came_to_the_dataset_while_a_project_was_archived_becomes_tasks(
+    organization: Organization, owner: User
+) -> None:
+    plant = make_plant(organization, 1)
+    services.archive(project=plant.project, by=owner)
+    add_datapoints(plant.dataset, 2)
+    services.unarchive(project=plant.project, by=owner)
+    execute(Run.objects.get(kind=services.FEED).pk)
+    assert plant.project.tasks.count() == 3
 
 
 @pytest.mark.parametrize("action", ["archive", "delete"])
