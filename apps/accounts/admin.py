@@ -7,25 +7,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.accounts.models import ApiKey, AuditEvent, Invitation, InvitationMail, Membership, Organization, User
+from apps.common.admin import ReadOnly
 
 admin.site.site_header = admin.site.site_title = "Winnow"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
-class Unchangeable:
-    """Rows that only services write."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-class MembershipInline(Unchangeable, admin.TabularInline[Membership, Organization]):
+class MembershipInline(ReadOnly, admin.TabularInline[Membership, Organization]):
     model = Membership
     fields = readonly_fields = ("user", "role", "created_at", "last_seen_at")
     extra = 0
@@ -50,14 +38,14 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(Unchangeable, admin.ModelAdmin[Organization]):
+class OrganizationAdmin(ReadOnly, admin.ModelAdmin[Organization]):
     list_display = ("name", "slug", "created_at", "deleting_at")
     search_fields = ("name", "slug")
     inlines = (MembershipInline,)
 
 
 @admin.register(Membership)
-class MembershipAdmin(Unchangeable, admin.ModelAdmin[Membership]):
+class MembershipAdmin(ReadOnly, admin.ModelAdmin[Membership]):
     list_display = ("user", "organization", "role", "created_at", "last_seen_at")
     list_filter = ("role",)
     list_select_related = ("user", "organization")
@@ -65,7 +53,7 @@ class MembershipAdmin(Unchangeable, admin.ModelAdmin[Membership]):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(Unchangeable, admin.ModelAdmin[Invitation]):
+class InvitationAdmin(ReadOnly, admin.ModelAdmin[Invitation]):
     list_display = ("email", "organization", "role", "sent_at", "expires_at", "accepted_at", "revoked_at")
     list_select_related = ("organization",)
     search_fields = ("email", "organization__name")
@@ -73,13 +61,13 @@ class InvitationAdmin(Unchangeable, admin.ModelAdmin[Invitation]):
 
 
 @admin.register(InvitationMail)
-class InvitationMailAdmin(Unchangeable, admin.ModelAdmin[InvitationMail]):
+class InvitationMailAdmin(ReadOnly, admin.ModelAdmin[InvitationMail]):
     list_display = ("sender", "at")
     list_select_related = ("sender",)
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(Unchangeable, admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(ReadOnly, admin.ModelAdmin[ApiKey]):
     list_display = ("name", "prefix", "user", "organization", "created_at", "last_used_at", "revoked_at")
     list_select_related = ("user", "organization")
     search_fields = ("name", "user__email", "organization__name")
@@ -87,7 +75,7 @@ class ApiKeyAdmin(Unchangeable, admin.ModelAdmin[ApiKey]):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(Unchangeable, admin.ModelAdmin[AuditEvent]):
+class AuditEventAdmin(ReadOnly, admin.ModelAdmin[AuditEvent]):
     list_display = ("at", "organization", "actor", "verb", "target")
     list_filter = ("verb",)
     list_select_related = ("organization", "actor")

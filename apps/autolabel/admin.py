@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from apps.autolabel import services, state
 from apps.autolabel.forms import FlushForm, OnceForm, SendForm
 from apps.autolabel.models import Cycle, FlushCheck, Learner, LearningStage, Prediction, StageRun, Unreadable
+from apps.common.admin import ReadOnly
 from apps.common.http import Conflict
 from apps.projects.bricks import LEARNING
 
@@ -126,45 +127,32 @@ class LearningStageAdmin(admin.ModelAdmin[LearningStage]):
                 self.message_user(request, f"{stage.project}: {refused.message}", messages.WARNING)
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Rows that only the services write."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Cycle)
-class CycleAdmin(ReadOnly):
+class CycleAdmin(ReadOnly, admin.ModelAdmin[Cycle]):
     list_display = ("stage", "number", "run", "labeled", "mean_confidence", "agreement", "agreement_n", "ended_at")
     list_select_related = ("stage", "run")
 
 
 @admin.register(Learner)
-class LearnerAdmin(ReadOnly):
+class LearnerAdmin(ReadOnly, admin.ModelAdmin[Learner]):
     list_display = ("stage", "current", "last_decision", "last_decision_at")
     list_select_related = ("stage", "current")
 
 
 @admin.register(StageRun)
-class StageRunAdmin(ReadOnly):
+class StageRunAdmin(ReadOnly, admin.ModelAdmin[StageRun]):
     list_display = ("stage", "run", "is_active")
     list_select_related = ("stage", "run")
 
 
 @admin.register(FlushCheck)
-class FlushCheckAdmin(ReadOnly):
+class FlushCheckAdmin(ReadOnly, admin.ModelAdmin[FlushCheck]):
     list_display = ("stage", "cycle", "threshold", "population", "by", "at")
     list_select_related = ("stage", "cycle", "by")
 
 
 @admin.register(Prediction)
-class PredictionAdmin(ReadOnly):
+class PredictionAdmin(ReadOnly, admin.ModelAdmin[Prediction]):
     list_display = ("id", "cycle", "task", "confidence", "score", "rank")
     list_select_related = ("cycle", "task")
     search_fields = ("=task__uid",)
@@ -174,7 +162,7 @@ class PredictionAdmin(ReadOnly):
 
 
 @admin.register(Unreadable)
-class UnreadableAdmin(ReadOnly):
+class UnreadableAdmin(ReadOnly, admin.ModelAdmin[Unreadable]):
     list_display = ("id", "cycle", "task", "reason")
     list_select_related = ("cycle", "task")
     search_fields = ("=task__uid",)
