@@ -1,5 +1,8 @@
 """Tasks and all that was said about them in the admin: to look at; only transitions and services write them."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from django.contrib import admin
 
 from apps.common.admin import ReadOnly
@@ -25,8 +28,8 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin[Task]):
 class OfTask(ReadOnly):
     """Rows of a task, found by the id that its page shows."""
 
-    search_fields = ("=task__uid",)
-    ordering = ("-id",)
+    search_fields: ClassVar[Sequence[str]] = ("=task__uid",)
+    ordering: ClassVar[Sequence[str] | None] = ("-id",)
     show_full_result_count = False
 
 

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveIntegerField()),
                 ('size', models.PositiveIntegerField(help_text='Tasks sent by rank; the audits come on top.')),
                 ('audits', models.PositiveIntegerField(default=0)),
+                ('is_picked', models.BooleanField(default=False, help_text='By somebody, not from the top of the queue.')),
                 ('key', models.UUIDField(default=uuid.uuid4, help_text='One-time key of the form that asked for it.')),
                 ('at', models.DateTimeField(auto_now_add=True)),
                 ('recalled_at', models.DateTimeField(blank=True, null=True)),
