@@ -8,6 +8,10 @@ def test_healthz_needs_no_login_and_no_part(client):
     assert (response.status_code, response.content) == (200, b"ok")
 
 
+def test_a_head_request_is_answered_as_well(client):
+    assert client.head("/healthz").status_code == 200
+
+
 def test_ready_with_a_worker(client, worker):
     response = client.get("/readyz")
     assert response.status_code == 200, response.content
