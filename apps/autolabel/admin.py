@@ -41,6 +41,20 @@ def _flush(stage: LearningStage, by: Any, values: dict[str, Any]) -> str:
     return f"a flush of {run.total} images has begun"
 
 
+def _size(stages: QuerySet[LearningStage]) -> dict[str, Any]:
+    """What the stages have for a batch; nothing where they differ, so that it is said for all of them."""
+    sizes = {state.option(stage, "batch_size") for stage in stages}
+    return {"size": sizes.pop()} if len(sizes) == 1 else {}
+
+
+ABOUT = {
+    "send_batch": "The top of the queue goes to be labeled.",
+    "trigger_cycle": "A detector trains on what is labeled, predicts the queue and reorders it.",
+    "cancel": "A canceled cycle leaves the queue as it is; what a flush has sent already stays in the labelset.",
+    "flush_tasks": "What is labeled leaves for the labelset, with it auto-labels of at least this confidence.",
+}
+
+
 @admin.register(LearningStage)
 class LearningStageAdmin(admin.ModelAdmin[LearningStage]):
     """Stages are made with their project; here they are only acted upon."""
@@ -79,7 +93,7 @@ class LearningStageAdmin(admin.ModelAdmin[LearningStage]):
 
     @admin.action(description="Send batch", permissions=["change"])
     def send_batch(self, request: HttpRequest, stages: QuerySet[LearningStage]) -> HttpResponse | None:
-        return self._confirmed(request, stages, "send_batch", "Send batch", SendForm, _send, {"size": 100})
+        return self._confirmed(request, stages, "send_batch", "Send batch", SendForm, _send, _size(stages))
 
     @admin.action(description="Trigger cycle", permissions=["change"])
     def trigger_cycle(self, request: HttpRequest, stages: QuerySet[LearningStage]) -> HttpResponse | None:
@@ -110,6 +124,7 @@ class LearningStageAdmin(admin.ModelAdmin[LearningStage]):
             return None
         context = self.admin_site.each_context(request) | {
             "title": title,
+            "about": ABOUT[action],
             "stages": stages,
             "action": action,
             "form": form,

@@ -56,6 +56,14 @@ def test_every_action_asks_first(loop: Loop, staff: Client, action: str) -> None
     assert not Batch.objects.exists() and not Run.objects.filter(kind__in=("cycle", "flush")).exists()
 
 
+def test_a_batch_is_offered_in_the_size_of_the_stage(loop: Loop, staff: Client) -> None:
+    stage = loop.stage()
+    stage.config = {**stage.config, "batch_size": 7}
+    stage.save()
+    page = post(staff, loop, "send_batch")
+    assert 'value="7"' in page and "The top of the queue goes to be labeled." in page
+
+
 def test_a_confirmed_batch_is_sent_once(loop: Loop, staff: Client) -> None:
     key = uuid.uuid4()
     for _ in range(2):
