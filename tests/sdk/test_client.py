@@ -110,6 +110,12 @@ def test_an_incremental_export_holds_what_changed_and_what_is_gone(
     assert [each["file_name"] for each in changes["images"]] == [points[0].name]
     assert [each["file_name"] for each in changes["deleted"]] == [points[1].name]
     assert len(list((tmp_path / "out").glob("final*.json"))) == 2
+    upsert_entries(labelset.id, [EntryRow(points[2].pk, [], "human")])
+    labelset.export("coco", to=tmp_path / "out", progress=False)
+    assert exported()["deleted"] == [], "it goes on from the export as a whole"
+    (tmp_path / "out" / "winnow-export.json").write_text("{")
+    with pytest.raises(winnow.WinnowError, match="delete it"):
+        exported()
 
 
 def test_a_filter_of_an_export_is_the_servers(
@@ -133,6 +139,32 @@ def test_errors_carry_the_servers_words(acme: winnow.Organization, organization:
         acme.create_dataset("cells")
     with pytest.raises(winnow.NotFound, match="no dataset named 'other'"):
         acme.dataset("other")
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "said"),
+    [
+        ("http://[::1", "key", "not the address of a server"),
+        ("winnow.example", "key", "begin it with https://"),
+        ("http://127.0.0.1", "k\u00e4y", "characters that are in no key"),
+        ("http://127.0.0.1", "two\nlines", "characters that are in no key"),
+    ],
+)
+def test_an_address_or_a_key_that_cannot_be_is_told_at_once(url: str, key: str, said: str) -> None:
+    with pytest.raises(winnow.WinnowError, match=said):
+        winnow.Client(url, key)
+
+
+def test_a_list_is_fetched_once_and_only_as_far_as_it_is_asked(acme: winnow.Organization) -> None:
+    acme.create_taxonomy("blood", ["RBC"])
+    asked: list[str] = []
+    get = acme._transport.get
+    acme._transport.get = lambda path, **params: asked.append(path) or get(path, **params)  # type: ignore[assignment]
+    assert [each["name"] for each in list(acme.taxonomies())] == ["blood"]
+    assert acme.taxonomies() and not acme.storage_methods()
+    assert len(asked) == 3
+    with pytest.raises(TypeError, match="not known beforehand"):
+        len(acme.taxonomies())
 
 
 def test_a_project_is_made_from_a_blueprint(acme: winnow.Organization, organization: Any) -> None:
@@ -201,6 +233,14 @@ def test_login_remembers_the_server_in_a_file_of_ones_own(
     monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
     assert cli.main(["login", "winnow.example"]) == cli.EXIT_FAILED
     assert "https://" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert cli.main(["login", live_server.url]) == cli.EXIT_FAILED
+    assert "No API key was given" in capsys.readouterr().err
+    with pytest.raises(winnow.WinnowError, match="No server or key"):
+        winnow.Client("http://another.example")
+    (tmp_path / "profiles.ini").write_text("no profiles")
+    assert cli.main(["projects"]) == cli.EXIT_FAILED
+    assert "mend or delete it" in capsys.readouterr().err
 
 
 def test_an_interrupted_command_says_so_and_leaves_no_traceback() -> None:

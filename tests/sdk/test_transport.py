@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,30 @@ def test_it_gives_up_in_the_end_with_what_the_server_said(transport: Transport, 
     with pytest.raises(winnow.ServerError, match=r"Not now\."):
         transport.get("x")
     assert len(scripted.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("answer", [(200, {}, b"<html>"), (302, {"Location": "https://winnow.example/"}, b"moved")])
+def test_a_server_that_is_none_of_winnows_is_told_as_such(
+    transport: Transport, scripted: Scripted, answer: Answer
+) -> None:
+    scripted.answers = [answer]
+    with pytest.raises(winnow.WinnowError, match="address"):
+        transport.get("x")
+    scripted.answers = [(404, {}, b"[]")]
+    with pytest.raises(winnow.NotFound, match="is the address that of a Winnow server"):
+        transport.get("x")
+
+
+def test_a_download_waits_for_a_server_that_has_no_time(
+    transport: Transport, scripted: Scripted, waits: list[float], tmp_path: Path
+) -> None:
+    scripted.answers = [(503, {}, b""), (429, {}, b""), (200, {}, b"all of it")]
+    transport.download("file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"all of it"
+    assert len(waits) == 2
+    scripted.answers = [(409, {}, b'{"message": "There is no file."}')]
+    with pytest.raises(winnow.Conflict, match="There is no file"):
+        transport.download("file", tmp_path / "other")
 
 
 def test_every_try_of_a_post_carries_the_same_key(transport: Transport, scripted: Scripted) -> None:

@@ -148,6 +148,8 @@ def _organization(options: argparse.Namespace) -> Organization:
 
 def _login(options: argparse.Namespace) -> Any:
     key = getpass.getpass("API key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not key:
+        raise WinnowError("No API key was given: make one under API keys and paste it here.")
     organization = Client(options.url, key).organization(options.organization)
     file = profiles.write(options.profile, options.url, key)
     return {"organization": organization.slug, "role": organization.role, "profile": str(file)}

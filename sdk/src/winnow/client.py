@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, Union
 
+import httpx
+
 from winnow import profiles
 from winnow.datasets import Dataset, Import
 from winnow.errors import NotFound, WinnowError
@@ -29,7 +31,9 @@ class Client:
     def __init__(self, url: str | None = None, api_key: str | None = None, *, profile: str = "default") -> None:
         stored = profiles.read(profile)
         url = url or os.environ.get("WINNOW_URL") or stored.get("url")
-        api_key = api_key or os.environ.get("WINNOW_API_KEY") or stored.get("api_key")
+        # A key that was stored for one server is not shown to another.
+        own = stored.get("api_key") if url == stored.get("url") else None
+        api_key = api_key or os.environ.get("WINNOW_API_KEY") or own
         if not url or not api_key:
             login = "winnow login URL" if profile == "default" else f"winnow --profile {profile} login URL"
             raise WinnowError(
@@ -37,7 +41,12 @@ class Client:
             )
         if not url.startswith(("http://", "https://")):
             raise WinnowError(f"{url!r} is not the address of a server: begin it with https:// or http://.")
-        self.transport = Transport(url, api_key)
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise WinnowError("The API key has characters that are in no key: copy it again, or make another one.")
+        try:
+            self.transport = Transport(url, api_key)
+        except httpx.InvalidURL as error:
+            raise WinnowError(f"{url!r} is not the address of a server: {error}.") from error
 
     def organizations(self) -> list[Organization]:
         return [Organization(self.transport, row) for row in self.transport.pages("organizations")]

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from winnow.archives import unpack
-from winnow.errors import Conflict, NotFound
+from winnow.errors import Conflict, NotFound, WinnowError
 from winnow.names import safe_name
 from winnow.rows import Rows
 from winnow.runs import Run
@@ -68,7 +68,8 @@ class Labelset:
 
         Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
         (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since
-        the last such export into this folder is written, deletions too, into a file of its own.
+        the last export into this folder in this format and with these filters is written, deletions too, into a file
+        of its own; the first time that is everything.
 
         The file appears whole or not at all. Called again after an interruption, the download goes on where it broke
         off.
@@ -80,7 +81,7 @@ class Labelset:
         cursors = _Cursors(folder / CURSORS, f"{self.id} {format} {_digest(filters)}")
         wanted = {"since": cursors.last if incremental else "", **filters, "format": format, "images": images}
         file, result = self._fetch(folder, wanted, progress)
-        if incremental:
+        if "since" not in filters:
             cursors.keep(result["cursor"])
         return file
 
@@ -141,10 +142,18 @@ class _Cursors:
         return str(self._read().get(self._key, ""))
 
     def keep(self, cursor: str) -> None:
-        self._file.write_text(json.dumps({**self._read(), self._key: cursor}, indent=1), encoding="utf-8")
+        part = self._file.with_suffix(".part")
+        part.write_text(json.dumps({**self._read(), self._key: cursor}, indent=1), encoding="utf-8")
+        os.replace(part, self._file)
 
     def _read(self) -> dict[str, Any]:
-        return dict(json.loads(self._file.read_text(encoding="utf-8"))) if self._file.exists() else {}
+        if not self._file.exists():
+            return {}
+        try:
+            return dict(json.loads(self._file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            reason = "cannot be read: delete it, and the next export has everything again."
+            raise WinnowError(f"{self._file} {reason}") from error
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -9,7 +9,10 @@ from winnow.transport import Transport
 
 
 class Rows:
-    """A list that is fetched a page at a time, again each time it is walked through."""
+    """A list that is fetched a page at a time, again each time it is walked through.
+
+    It has a length where the server tells it beforehand; elsewhere `len` would fetch all of it, and `list` asks for it.
+    """
 
     def __init__(self, transport: Transport, path: str, length: int | None = None, **params: Any) -> None:
         self._transport = transport
@@ -22,8 +25,12 @@ class Rows:
 
     def __len__(self) -> int:
         if self._length is None:
-            self._length = sum(1 for _ in self)
+            raise TypeError("How many there are is not known beforehand: len(list(rows)) fetches and counts them.")
         return self._length
+
+    def __bool__(self) -> bool:
+        """Whether there is anything in it: fetches one page at most."""
+        return any(True for _ in self)
 
     def to_pandas(self) -> Any:
         """A data frame with a row for each item; needs pandas to be installed."""

@@ -18,6 +18,7 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 ATTEMPTS = 6
 LONGEST_WAIT = 30.0
 CHUNK = 1 << 16
+NO_WINNOW = "does not answer as Winnow does: is the address that of a Winnow server?"
 
 
 class Transport:
@@ -32,6 +33,7 @@ class Transport:
             headers={"Authorization": f"Bearer {api_key}", "User-Agent": "winnow-sdk"},
             timeout=timeout,
         )
+        self._without_key = httpx.Client(timeout=timeout)
 
     def get(self, path: str, **params: Any) -> Any:
         return self._send("GET", path, params=_given(params))
@@ -73,13 +75,13 @@ class Transport:
         """
         broken = 0
         while True:
-            had = file.stat().st_size if file.exists() else 0
+            had = _size(file)
             try:
-                self._append(url, file, had, tell)
-                return
-            except httpx.TransportError as error:
-                grown = (file.stat().st_size if file.exists() else 0) > had
-                broken = 1 if grown else broken + 1
+                return self._append(url, file, had, tell)
+            except (httpx.TransportError, ServerError) as error:
+                if isinstance(error, ServerError) and error.status not in RETRIED:
+                    raise
+                broken = 1 if _size(file) > had else broken + 1
                 if broken == ATTEMPTS:
                     raise WinnowError(f"{url} broke off {ATTEMPTS} times in a row: {error}") from error
                 self._wait(_pause(broken))
@@ -119,7 +121,7 @@ class Transport:
         own = str(self.http.base_url.copy_with(path="/"))
         if not url.startswith(("http://", "https://")) or url.startswith(own):
             return self.http
-        return httpx.Client(timeout=self.http.timeout)
+        return self._without_key
 
     def _send(self, method: str, path: str, **more: Any) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
@@ -133,10 +135,25 @@ class Transport:
             if attempt < ATTEMPTS and _may_be_repeated(response):
                 self._wait(_asked_pause(response) or _pause(attempt))
                 continue
-            if response.status_code >= 400:
-                raise error_of(response)
-            return response.json() if response.content else None
+            return _content(response)
         raise AssertionError("unreachable")
+
+
+def _content(response: httpx.Response) -> Any:
+    """What a success says; another answer is raised, and one that Winnow does not give told as such."""
+    if response.status_code >= 400:
+        raise error_of(response)
+    if response.has_redirect_location:
+        there = response.headers["Location"]
+        raise WinnowError(f"{response.url} sends on to {there}: use the address of the server that answers there.")
+    try:
+        return response.json() if response.content else None
+    except ValueError as error:
+        raise WinnowError(f"{response.url} {NO_WINNOW}") from error
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:
@@ -161,10 +178,13 @@ def _pause(attempt: int) -> float:
 
 def error_of(response: httpx.Response) -> ServerError:
     """The server's message as an exception of this package."""
+    kind = BY_STATUS.get(response.status_code, ServerError)
     try:
         body = response.json()
     except ValueError:
-        body = {}
-    message = body.get("message") or f"The server answered {response.status_code} {response.reason_phrase}."
-    kind = BY_STATUS.get(response.status_code, ServerError)
-    return kind(response.status_code, body.get("code", "error"), message, body.get("errors") or [])
+        body = None
+    if isinstance(body, dict) and "message" in body:
+        return kind(response.status_code, body.get("code", "error"), body["message"], body.get("errors") or [])
+    answered = f"The server answered {response.status_code} {response.reason_phrase}."
+    more = f" {response.url} {NO_WINNOW}" if response.status_code < 500 else ""
+    return kind(response.status_code, "error", answered + more, [])
