@@ -17,7 +17,7 @@ from pydantic import Field
 from apps.accounts.access import Can
 from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
-from apps.api.errors import REFUSALS, Error, Refused
+from apps.api.errors import REFUSALS, Error, Refused, answer
 from apps.api.inputs import In, binary, example, storable
 from apps.api.paging import CursorQuery, Page, page
 from apps.warehouse import removing, services, storages
@@ -130,15 +130,22 @@ def upload_datapoint(
     return Status(201, _datapoint(request, slug, added))
 
 
-@images.get("/{uid}/image", response={200: None, 302: None, 502: Error, **REFUSALS}, openapi_extra=binary("image/*"))
+@images.get(
+    "/{uid}/image",
+    response={200: None, 302: None, 304: None, 502: Error, 503: Error, **REFUSALS},
+    openapi_extra=binary("image/*"),
+)
 def get_image(request: HttpRequest, slug: Path[str], uid: uuid.UUID) -> HttpResponseBase:
-    """The image as a browser can show it: streamed, or redirected to a pre-signed URL."""
+    """The image as a browser can show it: streamed, or redirected to a pre-signed URL. 503 while it is prepared."""
     enter(request, slug, Can.SEE_IMAGES)
     page_request: Any = request
     response = image(page_request, slug, uid)
-    if response.status_code == 502 and isinstance(response, HttpResponse):
-        raise Refused(502, response.content.decode())
-    return response
+    if response.status_code < 500 or not isinstance(response, HttpResponse):
+        return response
+    told = answer(response.status_code, response.content.decode())
+    if "Retry-After" in response:
+        told["Retry-After"] = response["Retry-After"]
+    return told
 
 
 def dataset_of(organization: Organization, dataset_id: int) -> Dataset:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from pydantic import ConfigDict
 
 from apps.common.http import Conflict
 from apps.projects.services import PipelineErrors
@@ -33,6 +34,7 @@ CODES = {
     422: "invalid",
     429: "too_many_requests",
     502: "storage_failed",
+    503: "not_ready",
 }
 
 
@@ -46,6 +48,18 @@ class Problem(Schema):
 
 class Error(Schema):
     """What every answer that is not a success looks like."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "code": "invalid",
+                    "message": "The labels were refused; nothing was saved.",
+                    "errors": [{"position": 2, "field": "labels", "message": "bbox lies outside the image."}],
+                }
+            ]
+        }
+    )
 
     code: str
     message: str

@@ -110,6 +110,7 @@ class CycleOut(Schema):
 
 @router.get("", response={200: SummaryOut, **REFUSALS})
 def summary(request: HttpRequest, where: Path[StagePath]) -> dict[str, Any]:
+    """The figures of the stage's dashboard, and the cycle or flush that is running."""
     found = learning_stage(request, where)
     current = state.learner_of(found).current
     labeled = state.training_set(found, current)

@@ -105,8 +105,8 @@ class Reason(In):
 
 
 class Filter(Schema):
-    stage: str | None = None
-    state: TaskState | None = None
+    stage: str | None = Field(None, description="Name of a stage: only tasks that are there.")
+    state: TaskState | None = Field(None, description="Only tasks in this state.")
 
 
 @router.get("/projects/{project_id}/tasks", response={200: Page[TaskOut], **REFUSALS})

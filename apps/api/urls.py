@@ -34,6 +34,17 @@ from apps.api.doors import guarded, in_shape, unknown
 from apps.api.idempotency import idempotent
 from apps.api.limits import KeyRate
 
+ABOUT = """What the pages of Winnow do, for programs.
+
+Make a key under *API keys* and send it with every request, as `Authorization: Bearer KEY` or as `ApiKey: KEY`. It
+belongs to one person in one organization and may do what that person may. *Authorize* takes one to try things out.
+
+- **Lists** come a page at a time: `?limit=100&after=` takes the `next` of the page before, until that is null.
+- **Refusals** have one shape, `{"code", "message", "errors": [{"position", "field", "message"}]}`, and changed nothing.
+- **POST** with an `Idempotency-Key` acts once; sent again within a day it gets the first answer.
+- **Saves and submits** carry the `revision` that was read; a stale one is refused with 409.
+- **Long jobs** answer with a run; *Runs* tells how far it is.
+"""
 # Swagger's page styles itself with style attributes: loosened for that page alone.
 _documentation = csp_update({"style-src": ["'self'", "'unsafe-inline'"]})
 
@@ -48,7 +59,7 @@ class Api(NinjaAPI):
 api = Api(
     title="Winnow",
     version="1",
-    description=__doc__ or "",
+    description=ABOUT,
     urls_namespace="api",
     auth=[BearerKey(), HeaderKey()],
     throttle=[KeyRate()],

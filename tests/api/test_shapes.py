@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -211,6 +212,14 @@ def test_a_project_is_made_from_the_json_of_its_pipeline(caller: Caller, loop: L
     stages[1]["routing"] = {"next": "NOWHERE"}
     body = told(caller.post("/projects", {"name": "Broken", "stages": stages}), 422, "invalid")
     assert "LABEL" in {each["field"] for each in body["errors"]}
+
+
+def test_the_documentation_comes_from_this_server_alone(client: Client) -> None:
+    page = client.get("/api/v1/docs").content.decode()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(each.endswith(".js") for each in loaded)
+    assert all(each.startswith("/static/") for each in loaded), loaded
+    assert not re.search(r"<script(?![^>]*(?:src=|application/json))", page), "the policy lets no inline script run"
 
 
 def test_every_body_of_the_documentation_has_an_example() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import winnow
@@ -47,3 +48,18 @@ def test_the_example_learns_predicts_and_is_measured(
     assert Prediction.objects.filter(cycle=current, rank__isnull=False).count() == 20
     assert project.active_learning.send_batch(5)["audits"] == 3
     assert loop.count("LABEL", "waiting") == 8
+
+
+def test_predictions_that_are_all_refused_close_nothing(
+    live_server: Any, secret: str, organization: Organization, owner: User
+) -> None:
+    loop = make_loop(organization, owner, images=24)
+    project = winnow.Client(live_server.url, secret).organization("acme").project("Loop")
+    project.configure("ACTIVE_LEARNING", learner="external")
+    loop.send(18)
+    loop.label(16)
+    info = project.learning.get_learning_info()
+    wrong = [{"taskId": row["taskId"], "labels": [], "score": 2} for row in info["unlabeled"]]
+    with pytest.raises(winnow.WinnowError, match=r"stays open; the first: score must be"):
+        project.learning.update_tasks(info["cycle"], wrong, progress=False)
+    assert project.learning.get_learning_info(trigger=False)["predicted"] == 0

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from apps.accounts.models import User
+from apps.accounts.services import create_api_key
 from apps.common import runs
 from apps.common.models import Run
 from apps.warehouse import pictures, preparing
 from apps.warehouse.models import Datapoint, Dataset, StorageMethod
+from tests.api.conftest import Caller
 from tests.conftest import ROOT
 from tests.warehouse.bucket import Bucket
 from tests.warehouse.factory import make_datapoint, make_picture
@@ -88,6 +90,9 @@ def test_a_page_does_not_decode_what_is_large(
         answer = client.get(f"/o/acme/images/{point.uid}/thumbnail/")
         assert answer["Location"].endswith("img/pending.svg") and "max-age=10" in answer["Cache-Control"]
     assert client.get(f"/o/acme/images/{scan.uid}/").status_code == 503
+    caller = Caller(create_api_key(organization=dataset.organization, user=owner, name="test")[1], "acme")
+    told = caller.get(f"/datapoints/{scan.uid}/image")
+    assert (told.status_code, told.json()["code"], told["Retry-After"]) == (503, "not_ready", "10")
     assert set(dataset.datapoints.values_list("width", "error")) == {(None, "")}
     prepare_all(dataset)
     assert client.get(f"/o/acme/images/{scan.uid}/").status_code == 200

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from winnow.errors import Conflict
+from winnow.errors import Conflict, WinnowError
 from winnow.rows import Rows
 from winnow.runs import Run
 from winnow.transport import Transport
@@ -62,13 +62,18 @@ class ExternalLearning:
         A prediction is `{"taskId", "labels", "score"}`: labels in the exchange form that `labeled` has, or in Winnow's,
         with a `confidence` each; `score` from 0 to 1 says how sure the model is of the image, and may be left out when
         every label has a confidence. `tasks` may be a generator: predictions travel as they are made. Broken off, it
-        can be called again with what `unlabeled` then has left.
+        can be called again with what `unlabeled` then has left. When all of them were refused it raises WinnowError and
+        closes nothing.
         """
         failed: list[dict[str, Any]] = []
+        sent = 0
         with tqdm(unit="image", disable=not progress, desc=f"cycle {cycle}") as bar:
             for piece in _pieces(iter(tasks)):
                 failed += self._send(cycle, piece)
+                sent += len(piece)
                 bar.update(len(piece))
+        if close and failed and len(failed) == sent:
+            raise WinnowError(f"Every prediction was refused, so the cycle stays open; the first: {failed[0]['error']}")
         if close:
             self.close(cycle, wait=wait, progress=progress)
         return failed

@@ -89,6 +89,7 @@ class Transport:
     def fetch(self, url: str) -> bytes:
         """The content of a URL, such as an image's."""
         for attempt in range(1, ATTEMPTS + 1):
+            asked = None
             try:
                 response = self._client_for(url).get(url, follow_redirects=True)
             except httpx.TransportError as error:
@@ -99,7 +100,8 @@ class Transport:
                     return response.content
                 if attempt == ATTEMPTS or response.status_code not in RETRIED:
                     raise error_of(response)
-            self._wait(_pause(attempt))
+                asked = _asked_pause(response)
+            self._wait(asked or _pause(attempt))
         raise AssertionError("unreachable")
 
     def _append(self, url: str, file: Path, had: int, tell: Callable[[int], Any]) -> None:
