@@ -138,7 +138,14 @@ def send_batch(request: HttpRequest, where: Path[StagePath], payload: BatchIn) -
 def trigger_cycle(request: HttpRequest, where: Path[StagePath], payload: CycleIn) -> Status[Run | None]:
     """Train, calibrate, predict the queue, reorder it; with an external learner: open a cycle for its predictions."""
     found = learning_stage(request, where)
-    return Status(202, services.trigger_cycle(found, by=caller(request), again=payload.again).run)
+    try:
+        return Status(202, services.trigger_cycle(found, by=caller(request), again=payload.again).run)
+    except Conflict as error:
+        if not error.state.get("confirm"):
+            raise
+        # The pages ask; a program says it beforehand.
+        reason = "Nothing was labeled since the last cycle. With `again` the stage is trained all the same."
+        raise Conflict(reason, again=payload.again) from error
 
 
 @router.get("/cycles", response={200: Page[CycleOut], **REFUSALS})

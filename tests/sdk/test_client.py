@@ -192,6 +192,12 @@ def test_the_command_line_prints_json_and_tells_failures_by_its_exit_code(
     assert cli.main(["import", str(folder), "--dataset", "cells"]) == cli.EXIT_FAILED
     first, second = capsys.readouterr().out.splitlines()
     assert first == "created: 0  skipped: 3  failed: 1" and second.startswith("  broken.jpg: ")
+    assert cli.main(["import", str(folder / "none"), "--dataset", "none"]) == cli.EXIT_FAILED
+    assert "is not a folder" in capsys.readouterr().err
+    assert not organization.datasets.filter(name="none").exists()
+    (folder / "empty").mkdir()
+    assert cli.main(["import", str(folder / "empty"), "--dataset", "cells"]) == cli.EXIT_FAILED
+    assert "no picture" in capsys.readouterr().err
     assert cli.main(["export", "nothing"]) == cli.EXIT_NOT_FOUND
     monkeypatch.setenv("WINNOW_API_KEY", "wrong")
     assert cli.main(["datasets"]) == cli.EXIT_UNAUTHORIZED

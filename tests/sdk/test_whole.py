@@ -46,6 +46,8 @@ def test_from_nothing_to_an_exported_file(
     learning.train(wait=True, progress=False)
     assert learning.summary()["cycle"] == 1
     assert learning.history()[0]["mean_confidence"] is not None
+    with pytest.raises(winnow.Conflict, match="Nothing was labeled since the last cycle. With `again`"):
+        learning.train()
     learning.model(1, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").stat().st_size > 10_000
     seen = learning.preview(threshold=0.0)

@@ -6,10 +6,12 @@ import argparse
 import getpass
 import json
 import sys
+from pathlib import Path
 from typing import Any, Callable
 
 from winnow import profiles
 from winnow.client import Client, Organization
+from winnow.datasets import SUFFIXES
 from winnow.errors import NotFound, Unauthorized, WinnowError
 from winnow.labelsets import FORMATS
 
@@ -160,12 +162,16 @@ def _datasets(options: argparse.Namespace) -> Any:
 
 
 def _import(options: argparse.Namespace) -> Any:
+    if not Path(options.folder).is_dir():
+        raise NotADirectoryError(f"{options.folder} is not a folder.")
     organization = _organization(options)
     try:
         dataset = organization.dataset(options.dataset)
     except NotFound:
         dataset = organization.create_dataset(options.dataset)
     outcome = dataset.upload(options.folder, threads=options.threads, progress=not options.json)
+    if not (outcome.created or outcome.skipped or outcome.failed):
+        raise WinnowError(f"There is no picture in {options.folder}: its name ends with {', '.join(sorted(SUFFIXES))}.")
     failed = [{"name": name, "reason": reason} for name, reason in outcome.failed]
     return {"created": len(outcome.created), "skipped": len(outcome.skipped), "failed": failed}
 

@@ -40,9 +40,13 @@ class Run:
     def wait(self, *, progress: bool = True, every: float = 2.0) -> Run:
         """Return when it is done; raise RunFailed when it failed or was canceled. Asks ever less often."""
         pause = min(0.1, every)
+        phase = None
         with tqdm(disable=not progress, unit="", leave=True) as bar:
             while True:
-                bar.set_description(str(self.data["phase"] or self.data["kind"]))
+                if phase != (phase := self.data["phase"] or self.data["kind"]):
+                    # Of each phase its own time and rate.
+                    bar.set_description_str(str(phase), refresh=False)
+                    bar.reset()
                 bar.total, bar.n = self.data["total"] or None, self.data["done"]
                 bar.refresh()
                 if self.status in ENDED:
