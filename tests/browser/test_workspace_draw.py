@@ -1,8 +1,13 @@
 """Drawing on the canvas: items D1 to D6 and V1 of the editor's specification, and coordinates to a pixel."""
 
+import io
+
 import pytest
+from PIL import Image, ImageStat
 from playwright.sync_api import expect
 
+from apps.warehouse.pictures import upright
+from apps.warehouse.storages import open_datapoint
 from tests.browser.workspace import Workspace, close_to, draft_boxes
 from tests.labeling.workspace_desk import Picture, make_desk
 
@@ -235,7 +240,15 @@ class TestSharpScreens:
         assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (300, 220, 60, 40), 0.2)
 
 
-@pytest.mark.parametrize("orientation", [3, 6, 8])
+MEAN = """([x, y, w, h]) => {
+  const pen = Object.assign(document.createElement("canvas"), {width: w, height: h}).getContext("2d");
+  pen.drawImage(document.querySelector("#stage > img:not(.coming)"), -x, -y);
+  const {data} = pen.getImageData(0, 0, w, h);
+  return [0, 1, 2].map(part => data.filter((_, at) => at % 4 === part).reduce((sum, value) => sum + value) / w / h);
+}"""
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
 def test_v4_an_exif_rotated_image_is_labeled_as_it_is_shown(
     page, live_url, logged_in, labeler, transactional_db, organization, orientation
 ):
@@ -248,5 +261,11 @@ def test_v4_an_exif_rotated_image_is_labeled_as_it_is_shown(
     assert shown == [480, 640]
     work.draw(60, 500, 120, 90)
     work.saving_done()
-    assert close_to(draft_boxes(desk, "turned.jpg", labeler)[0], (60, 500, 120, 90), 1)
+    box = draft_boxes(desk, "turned.jpg", labeler)[0]
+    assert close_to(box, (60, 500, 120, 90), 1)
+    # In the box lies the same piece of the picture to the person, to training and to exports: the colors grow along
+    # both sides, so that one turned or mirrored otherwise has others there.
+    x, y, w, h = map(round, box)
+    with open_datapoint(desk.task("turned.jpg").datapoint) as file, Image.open(io.BytesIO(upright(file))) as image:
+        assert close_to(page.evaluate(MEAN, [x, y, w, h]), ImageStat.Stat(image.crop((x, y, x + w, y + h))).mean, 3)
     work.leave()

@@ -265,14 +265,14 @@ def test_c3_tag_size_fill_and_opacity_are_settings(work):
     work.keys("Escape")
     work.page.get_by_text("View", exact=True).click()
     work.page.locator("[data-pref=tagSize]").fill("18")
-    expect(work.page.locator(".name-tag text")).to_have_attribute("font-size", "18")
+    expect(work.page.locator(".base:not(.coming) .name-tag text")).to_have_attribute("font-size", "18")
     work.page.locator("[data-pref=tagSize]").fill("0")
-    expect(work.page.locator(".name-tag")).to_have_count(0)
+    expect(work.page.locator(".base:not(.coming) .name-tag")).to_have_count(0)
     work.page.locator("[data-pref=fill]").fill("15")
     work.page.locator("[data-pref=boxOpacity]").fill("40")
-    halo = work.page.locator(".world .halo").first
+    halo = work.page.locator(".base:not(.coming) .world .halo").first
     assert halo.evaluate("path => getComputedStyle(path).fillOpacity") == "0.15"
-    assert work.page.locator("svg.base").evaluate("base => getComputedStyle(base).opacity") == "0.4"
+    assert work.page.locator("svg.base:not(.coming)").evaluate("base => getComputedStyle(base).opacity") == "0.4"
 
 
 class TestManyClasses:
@@ -311,6 +311,6 @@ class TestManyClasses:
 
     def test_c3_a_name_tag_beside_the_color_and_a_pattern_past_twenty(self, work):
         work.draw(*START)
-        expect(work.page.locator(".name-tag text")).to_have_text("kind 0")
+        expect(work.page.locator(".base:not(.coming) .name-tag text")).to_have_text("kind 0")
         assert "repeat" in work.page.locator("[data-class='20'] .swatch").get_attribute("class")
         assert "repeat" not in work.page.locator("[data-class='19'] .swatch").get_attribute("class")

@@ -110,6 +110,43 @@ def test_f2_the_next_two_images_are_decoded_and_laid_out_ahead(work):
     work.until(lambda: work.page.locator("#stage > img.coming").count() == 2)
 
 
+def drawn_ahead(work):
+    """The boxes of the next task are there, as the slider and the window are now."""
+    return work.page.evaluate(
+        "(({editor: {coming, prefs}, clientWidth}) => coming && coming.viewport.pane.w === clientWidth"
+        " && coming.base.querySelectorAll('path.line').length === (prefs.slider > 0.5 ? 2 : 3))"
+        "(document.querySelector('#stage'))"
+    )
+
+
+def test_f2_the_boxes_of_the_next_task_are_drawn_ahead_as_they_will_be_shown(
+    page, live_url, logged_in, labeler, transactional_db, organization
+):
+    boxes = [predicted(n, n % 3, [0.1 + 0.3 * n, 0.2, 0.2, 0.3], 0.3 + 0.3 * n) for n in range(3)]
+    pictures = [Picture("a.jpg", prelabels=boxes), Picture("b.jpg", (320, 480), boxes)]
+    logged_in(labeler)
+    work = Workspace(page, make_desk(organization, pictures, undecided="accept"), live_url).open().ready("a.jpg")
+    work.until(lambda: drawn_ahead(work))
+    page.locator("[data-pref=slider]").fill("55")
+    work.until(lambda: drawn_ahead(work))
+    page.set_viewport_size({"width": 1100, "height": 700})
+    work.until(lambda: drawn_ahead(work))
+    ahead = page.locator("#stage > .base.coming").element_handle()
+    work.stage.focus()
+    work.keys("Shift+A", "Enter")
+    work.ready("b.jpg")
+    shown = page.locator("#stage > .base:not(.coming)")
+    assert shown.evaluate("(base, ahead) => base === ahead", ahead)
+    drawn = "base => [base.querySelector('.world').outerHTML, base.querySelector('.tags').outerHTML]"
+    before = shown.evaluate(drawn)
+    page.evaluate(
+        "(({view}) => { view.drawn = null; view.rebuild(); view.move(); })(document.querySelector('#stage').editor)"
+    )
+    assert shown.evaluate(drawn) == before
+    assert [bool(work.look(f"p{n}")) for n in range(3)] == [False, True, True]
+    work.leave()
+
+
 def test_f2_all_tasks_in_a_row_until_nothing_is_left(work, desk):
     for name in "abcdefgh":
         work.ready(f"{name}.jpg")

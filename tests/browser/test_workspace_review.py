@@ -39,7 +39,7 @@ def work(page, live_url, logged_in, labeler, desk):
 
 
 def dashes(work, number):
-    line = work.page.locator(f'.world > g[class="{work.look(f"p{number}")}"] > .line')
+    line = work.page.locator(f'.base:not(.coming) .world > g[class="{work.look(f"p{number}")}"] > .line')
     return line.evaluate("element => getComputedStyle(element).strokeDasharray")
 
 
@@ -55,7 +55,7 @@ def submitted(work, desk, name="a.jpg"):
 def test_p1_predictions_are_dashed_with_a_confidence_and_solid_once_accepted(work):
     assert "predicted" in work.look("p2")
     assert dashes(work, 2) != "none"
-    expect(work.page.locator(".name-tag", has_text="person 30 %")).to_be_visible()
+    expect(work.page.locator(".base:not(.coming) .name-tag", has_text="person 30 %")).to_be_visible()
     work.click(400, 300)
     work.keys("a", "Escape")
     assert dashes(work, 2) == "none"
@@ -218,5 +218,5 @@ def test_an_audit_is_blind(work):
     work.ready("b.jpg")
     assert work.labels() == []
     expect(work.page.locator(".review")).to_be_hidden()
-    expect(work.page.locator(".world > g")).to_have_count(0)
+    expect(work.page.locator(".base:not(.coming) .world > g")).to_have_count(0)
     assert close_to(work.page.evaluate("[document.querySelector('#stage').flow.task.prelabels.length]"), [0])

@@ -138,7 +138,7 @@ class Workspace:
         """The classes of the path that draws a box at rest; "" where it is not drawn, or is selected."""
         found: str = self.page.evaluate("id => document.querySelector('#stage').editor.view.looks.get(id) ?? ''", box)
         if found:
-            assert self.page.locator(f'.world > g[class="{found}"] > .line').get_attribute("d")
+            assert self.page.locator(f'.base:not(.coming) .world > g[class="{found}"] > .line').get_attribute("d")
         return found
 
 

@@ -16,6 +16,7 @@ export class Editor {
   constructor({ stage, classes, prefs, say, signal }) {
     Object.assign(this, { stage, classes, prefs, say, signal });
     this.base = stage.querySelector(".base");
+    this.blank = this.base.cloneNode(true);
     this.live = stage.querySelector(".live");
     this.byId = new Map(classes.map((one) => [one.id, one]));
     Object.assign(this, { tool: "select", current: classes[0]?.id ?? null, readonly: false, touch: false, listeners: [] });
@@ -45,8 +46,10 @@ export class Editor {
     const measure = () => {
       const { width, height, left, top } = this.stage.getBoundingClientRect();
       if (!width || !height) return;
+      this.view.tagScale = null; // other boxes may be in sight
       this.viewport.resize({ w: width, h: height, left, top });
       this.pictures.placeComing();
+      this.forget();
     };
     const observer = new ResizeObserver(measure);
     observer.observe(this.stage);
@@ -63,9 +66,40 @@ export class Editor {
     this.pictures.open(image, size, preview);
     this.view.hover(null);
     this.history.clear(history);
+    if (this.coming?.store.source === labels) this.turnTo(this.coming);
     this.viewport.size = this.viewport.size || size;
     this.store.load(labels, prelabels, size);
     this.viewport.show(size, this.prefs.keepView);
+  }
+
+  // Draws the boxes of the task that comes, unseen above the image, by an editor that shares all but boxes and place.
+  drawAhead({ labels, prelabels, size }) {
+    if (this.coming?.store.source === labels) return;
+    this.forget();
+    const [store, viewport, base] = [new Store(), new Viewport(), this.blank.cloneNode(true)];
+    store.load(labels, prelabels, size);
+    Object.assign(viewport, { pane: this.viewport.pane }).show(size, false);
+    this.coming = Object.assign(Object.create(this), { store, viewport, base, focus: null, hideAll: false });
+    this.coming.view = new View(this.coming);
+    this.coming.view.rebuild();
+    this.coming.view.move();
+    base.classList.add("coming");
+    this.base.before(base);
+  }
+
+  // What was drawn ahead no longer is what will be shown.
+  forget() {
+    if (!this.coming) return;
+    this.coming.base.remove();
+    this.coming = null;
+    this.tell({ stale: true });
+  }
+
+  turnTo({ base, view }) {
+    this.base.remove();
+    base.classList.remove("coming");
+    view.editor = this;
+    Object.assign(this, { base, view, coming: null });
   }
 
   // Between two images: what is still shown can no longer be changed.
@@ -115,7 +149,7 @@ export class Editor {
     const filter = plain ? "" : `brightness(${brightness}%) contrast(${contrast}%) saturate(${saturation}%) invert(${invert ? 1 : 0})`;
     this.pictures.paint(filter);
     this.stage.style.setProperty("--fill", fill / 100);
-    this.base.style.opacity = boxOpacity / 100;
+    this.stage.style.setProperty("--box-opacity", boxOpacity / 100);
     this.stage.style.setProperty("--cross-color", crossColor);
     this.stage.style.setProperty("--cross-width", crossWidth);
     this.stage.style.setProperty("--cross-opacity", crossOpacity / 100);
@@ -124,7 +158,10 @@ export class Editor {
   setPref(name, value) {
     this.prefs[name] = value;
     this.applyPrefs();
-    if (["slider", "classSliders", "ghosts", "tagSize"].includes(name)) this.refresh();
+    if (["slider", "classSliders", "ghosts", "tagSize"].includes(name)) {
+      this.forget();
+      this.refresh();
+    }
     if (name === "pixelated") this.moved();
     this.tell({ pref: name });
   }

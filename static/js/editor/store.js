@@ -25,6 +25,7 @@ export class Store {
   load(labels, prelabels, size) {
     const predicted = new Set(prelabels.map((label) => label.id));
     this.size = size;
+    this.source = labels;
     this.selection = new Set();
     this.flags = new Map();
     this.count = labels.length;

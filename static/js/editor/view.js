@@ -27,12 +27,14 @@ export function textWidth(text, font = "12px system-ui, sans-serif") {
 }
 
 const MOST_TAGS = 200;
+const A_PART = 12;
+const MOST_PARTS = 8;
 
 const near = (value) => Math.round(value * 100) / 100;
 const outline = ({ x, y, w, h }) => `M${near(x)} ${near(y)}h${near(w)}v${near(h)}h${-near(w)}z`;
 
-// All boxes that look alike are one path, so that two thousand cost the browser little more than twenty. Selected
-// boxes are not here: the overlay draws them.
+// All boxes that look alike and lie in the same part of the image are one path: so two thousand are few elements, and
+// each tile of the screen strokes only those near it. Selected boxes are not here: the overlay draws them.
 export class View {
   constructor(editor) {
     this.editor = editor;
@@ -44,16 +46,23 @@ export class View {
     this.hovered = null;
   }
 
+  // drawn: the labels of which all boxes are here and unchanged, as after drawing ahead.
   rebuild() {
+    const { source } = this.editor.store;
+    if (this.drawn === source) return;
     for (const drawn of [this.looks, this.layers, this.tags]) drawn.clear();
     this.world.replaceChildren();
     this.tagLayer.replaceChildren();
     this.crowded = true; // until all are there, none is worth a tag
-    this.update(this.editor.store.all().map((box) => box.id));
+    const all = this.editor.store.all();
+    this.parts = Math.min(Math.ceil(Math.sqrt(all.length / A_PART)), MOST_PARTS);
+    this.update(all.map((box) => box.id));
     this.tagScale = null;
+    this.drawn = source;
   }
 
   update(ids) {
+    this.drawn = null;
     const stale = new Set();
     for (const id of ids) {
       const box = this.editor.store.get(id);
@@ -76,7 +85,13 @@ export class View {
     const shown = editor.isShown(box);
     if (editor.store.selection.has(box.id) || (!shown && !editor.isGhost(box))) return null;
     const states = [box.pending ? "predicted" : "decided", shown ? "" : "ghost", editor.store.flag(box.id).locked ? "locked" : ""];
-    return `box ${editor.classOf(box).paint} ${states.filter(Boolean).join(" ")} z${box.z}`;
+    return `box ${editor.classOf(box).paint} ${states.filter(Boolean).join(" ")} z${box.z} ${this.partOf(box)}`;
+  }
+
+  partOf({ x, y, w, h }) {
+    const { size } = this.editor.store;
+    const [column, row] = [(x + w / 2) / size.w, (y + h / 2) / size.h].map((at) => Math.floor(at * this.parts));
+    return `part-${column}-${row}`;
   }
 
   layer(look, z) {
@@ -110,7 +125,9 @@ export class View {
 
   move() {
     const { scale, x, y } = this.editor.viewport;
-    for (const layer of [this.world, this.tagLayer]) layer.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
+    const transform = `translate(${x} ${y}) scale(${scale})`;
+    if (this.tagScale && this.world.getAttribute("transform") === transform) return;
+    for (const layer of [this.world, this.tagLayer]) layer.setAttribute("transform", transform);
     if (scale !== this.tagScale || this.editor.store.boxes.size > MOST_TAGS) this.tagAll();
   }
 

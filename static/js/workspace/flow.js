@@ -4,12 +4,13 @@ import { fromNorm } from "../editor/geometry.js";
 import { accepted, labelsOf } from "../editor/store.js";
 import { LoggedOut, Offline, Refused, call } from "./api.js";
 import { choose, conflict } from "./dialogs.js";
-import { painted } from "./frame.js";
 import { Images } from "./images.js";
+import { painted } from "./sync.js";
 
 const AHEAD = 2;
 const RENEW_MS = 5 * 60_000;
 const AGAIN_MS = 10_000;
+const DRAW_MS = 200;
 const RECENT = 20;
 
 const essence = (labels) => JSON.stringify(labels.map(({ id, category, bbox, from = "" }) => [id, category, from, ...bbox]).sort());
@@ -24,11 +25,15 @@ export class Flow {
     sync.parked = (record) => this.lose(record);
     sync.saved = (record, revision) => this.noteSaved(record, revision);
     sync.submitted = (record, revision) => this.left.set(record.id, revision);
-    editor.on((news) => news.changes && this.noteChange());
+    editor.on(({ changes, stale }) => {
+      if (changes) this.noteChange();
+      if (stale) this.drawLater();
+    });
     const renewal = setInterval(() => this.renew(), RENEW_MS);
     signal.addEventListener("abort", () => {
       clearInterval(renewal);
       clearTimeout(this.again);
+      clearTimeout(this.drawing);
     });
   }
 
@@ -107,9 +112,16 @@ export class Flow {
     return [...this.tasks.slice(at + 1), ...this.tasks.slice(0, Math.max(at, 0))].slice(0, AHEAD);
   }
 
+  drawLater() {
+    clearTimeout(this.drawing);
+    this.drawing = setTimeout(() => this.drawAhead(), DRAW_MS);
+  }
+
   drawAhead() {
-    const next = this.near().map((task) => [this.images.full(task).image, { w: task.width, h: task.height }]);
-    this.editor.pictures.ahead(next.filter(([image]) => image));
+    const near = this.near().filter((task) => this.images.full(task).image);
+    const sizeOf = ({ width, height }) => ({ w: width, h: height });
+    this.editor.pictures.ahead(near.map((task) => [this.images.full(task).image, sizeOf(task)]));
+    if (near.length) this.editor.drawAhead({ ...near[0], size: sizeOf(near[0]) });
   }
 
   async open(task) {

@@ -1,11 +1,18 @@
 // Brings every change to the server: journal first, then a save half a second later, again and again until it is there.
 
 import { LoggedOut, Offline, Refused, call } from "./api.js";
-import { painted } from "./frame.js";
 
 const PAUSE_MS = 500;
 const KEPT_MS = 14 * 24 * 3600_000;
 const AGAIN_MS = [1000, 2000, 5000, 10_000];
+const FRAME_MS = 200;
+
+// Resolves once the next frame is on the screen, which the one after it tells; a page that is hidden has none. What a
+// person need not see at once waits for it.
+export const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+  setTimeout(resolve, FRAME_MS);
+});
 
 // Records are drafts and submits on their way; saved ones the server has, for parked ones it has no task.
 const isDone = ({ kind }) => kind === "saved" || kind === "parked";
