@@ -361,6 +361,26 @@ def test_instructions_and_class_descriptions_are_one_key_away(work):
     expect(dialog).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_instructions_of_many_classes_begin_at_their_top_and_break_no_words(
+    page, live_url, logged_in, labeler, transactional_db, organization, width
+):
+    page.set_viewport_size({"width": width, "height": 700})
+    classes = [f"articulated lorry with a trailer, kind {n}" for n in range(40)]
+    desk = make_desk(organization, [Picture("a.jpg")], classes=classes, instructions="Label every vehicle.")
+    logged_in(labeler)
+    work = Workspace(page, desk, live_url).open().ready("a.jpg")
+    work.keys("w")
+    dialog = page.locator("#dialog-instructions")
+    expect(dialog.get_by_text("Label every vehicle.")).to_be_in_viewport()
+    expect(dialog.get_by_role("button", name="Close")).to_be_in_viewport()
+    assert dialog.locator("dd").first.bounding_box()["width"] > 80
+    work.keys("End")
+    expect(dialog.locator("dt").last).to_be_in_viewport()
+    work.keys("Escape")
+    work.leave()
+
+
 def test_a_reviewer_rejects_with_a_reason_and_accepts_corrected_boxes(
     page, live_url, logged_in, admin, labeler, client_of, organization, transactional_db
 ):

@@ -64,6 +64,25 @@ def test_p1_predictions_are_dashed_with_a_confidence_and_solid_once_accepted(wor
     }  # fmt: skip
 
 
+CONTRAST = """() => {
+  const group = document.querySelector("#stage > .base:not(.coming) .world > g");
+  const light = (color) => color.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+  return [...Array(20).keys()].map((n) => {
+    group.setAttribute("class", `box c${n} predicted`);
+    const [a, b] = [".halo", ".line"].map((part) => light(getComputedStyle(group.querySelector(part)).stroke));
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+}"""
+
+
+def test_p1_dashes_stand_out_from_their_gaps_in_every_color(work):
+    found = work.page.evaluate(CONTRAST)
+    assert len(found) == 20
+    assert min(found) >= 3
+
+
 def test_p1_an_edit_accepts_and_keeps_where_the_box_came_from(work, desk):
     work.drag((400, 300), (420, 310))
     work.keys("Escape")
