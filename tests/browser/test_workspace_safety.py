@@ -109,6 +109,48 @@ def test_s1_a_save_whose_answer_was_lost_is_no_conflict(work, open_desk, desk, l
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (49, 60, 100, 90))
 
 
+def test_s1_a_submit_whose_answer_was_lost_is_no_conflict_and_counts_once(work, desk, console):
+    console.expect("ERR_FAILED")
+    console.expect("status of 409")
+    lost = []
+
+    def lose(route):
+        lost.append(route.fetch())
+        route.abort()
+
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    work.page.route("**/submit/", lose, times=1)
+    work.keys("Enter")
+    work.ready("b.jpg")
+    work.saving_done()
+    assert [answer.status for answer in lost] == [200]
+    assert work.page.locator("#dialog-conflict").is_hidden()
+    assert Annotation.objects.filter(task=desk.task("a.jpg")).count() == 1
+
+
+def test_s1_going_back_or_closing_in_the_middle_of_a_drag_loses_only_the_drag(work, open_desk, console):
+    console.expect("status of 409")  # what was sent as the page was left may have arrived
+    work.draw(50, 60, 100, 90)
+    work.move(100, 100)
+    work.page.mouse.down()
+    work.move(140, 120)
+    work.page.go_back()
+    work.page.mouse.up()
+    work.page.go_forward()
+    work.ready("a.jpg").saving_done()
+    assert close_to(work.boxes()[0], (50, 60, 100, 90))
+    work.draw(300, 200, 80, 70)
+    work.move(340, 230)
+    work.page.mouse.down()
+    work.move(390, 240)
+    work.page.close(run_before_unload=False)
+    again = open_desk().ready("a.jpg")
+    again.saving_done()
+    assert len(again.boxes()) == 2
+    assert close_to(again.boxes()[1], (300, 200, 80, 70))
+
+
 def test_s1_an_ended_session_asks_to_log_in_in_place(work, desk, labeler, console):
     console.expect("status of 400")
     Session.objects.all().delete()
