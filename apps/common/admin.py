@@ -83,3 +83,12 @@ class RunAdmin(ReadOnly, admin.ModelAdmin[Run]):
             except Conflict as conflict:
                 self.message_user(request, f"{run}: {conflict.message}", messages.WARNING)
         self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.INFO)
+
+
+@admin.register(Shard)
+class ShardAdmin(ReadOnly, admin.ModelAdmin[Shard]):
+    list_display = ("run", "number", "status", "attempt", "requeues", "done", "size", "heartbeat_at")
+    list_filter = ("status",)
+    list_select_related = ("run",)
+    ordering = ("-pk",)
+    show_full_result_count = False

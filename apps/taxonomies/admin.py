@@ -1,4 +1,4 @@
-"""Taxonomies in the admin: to look at; only the services write them."""
+"""Taxonomies in the admin, to look at: labels are read by their versions and class ids."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""The warehouse in the admin: to look at; only the services write it."""
+"""The warehouse in the admin, to look at: files, counts and the record of changes hang on its rows."""
 
 from django.contrib import admin
 
@@ -56,5 +56,7 @@ class LabelsetEntryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(models.LabelsetDeletion)
 class LabelsetDeletionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "uid", "labelset"]
     list_select_related = ["labelset"]
+    search_fields = ["=uid"]
     show_full_result_count = False
