@@ -6,8 +6,6 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from django.apps import apps
-from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
@@ -35,18 +33,6 @@ def test_only_staff_gets_to_the_list(loop: Loop, staff: Client, client_of: Clien
     assert client_of(loop.user).get(reverse(LIST)).status_code == 302
     page = staff.get(reverse(LIST)).content.decode()
     assert "ACTIVE_LEARNING" in page and "LABEL</a>" not in page
-
-
-def test_every_model_is_shown(loop: Loop, staff: Client) -> None:
-    within = {"common.Shard", "api.IdempotentRequest"}  # below its run; answers to requests, gone within a day
-    ours = [model for model in apps.get_models() if model.__module__.startswith("apps.")]
-    assert {model._meta.label for model in ours if not admin.site.is_registered(model)} <= within
-    loop.send(2)
-    for model in (each for each in ours if admin.site.is_registered(each)):
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        assert staff.get(reverse(f"{name}_changelist"), {"q": str(uuid.uuid4())}).status_code == 200, name
-        if row := model._default_manager.first():
-            assert staff.get(reverse(f"{name}_change", args=[row.pk]), follow=True).status_code == 200, name
 
 
 @pytest.mark.parametrize("action", ["send_batch", "trigger_cycle", "cancel", "flush_tasks"])
