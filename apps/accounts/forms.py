@@ -29,6 +29,13 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         labels = {"name": "Your name", "theme": "Theme"}
         help_texts = {"name": "Shown to members of your organizations, beside your work."}
 
+    def save(self, commit: bool = True) -> User:
+        """These columns alone: another window may have changed the password or the preferences meanwhile."""
+        user: User = super().save(commit=False)
+        if commit:
+            user.save(update_fields=self.Meta.fields)
+        return user
+
 
 class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=Theme.choices)

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts import audit, services
+from apps.accounts.forms import ProfileForm
 from apps.accounts.models import ApiKey, Invitation, Membership, Organization, Role, User
 
 ClientOf = Callable[[User], Client]
@@ -192,3 +193,13 @@ def test_personal_pages_keep_the_organization_in_the_sidebar(client: Client) -> 
     client.get("/o/acme/projects/")
     page = client.get(reverse("accounts:profile")).content.decode()
     assert 'title="Data Warehouse"' in page and 'aria-current="page">Profile' in page
+
+
+def test_a_profile_that_is_saved_undoes_nothing_of_another_window(owner: User) -> None:
+    form = ProfileForm({"name": "Ada", "theme": "dark"}, instance=User.objects.get(pk=owner.pk))
+    assert form.is_valid()
+    User.objects.filter(pk=owner.pk).update(preferences={"workspace": {"zoom": 2}}, is_active=False)
+    form.save()
+    saved = User.objects.get(pk=owner.pk)
+    assert (saved.name, saved.theme) == ("Ada", "dark")
+    assert (saved.preferences, saved.is_active) == ({"workspace": {"zoom": 2}}, False)
