@@ -302,7 +302,7 @@ def ended(run: Run) -> None:
 
     row = Import.objects.select_related("dataset__organization").filter(pk=run.target or 0).first()
     if row is not None:
-        announce_datapoints(row.dataset_id)
+        announce_datapoints(row.dataset_id, row.pk)
         preparing.start(row.dataset)
 
 

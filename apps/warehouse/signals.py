@@ -9,11 +9,12 @@ from django.dispatch import Signal
 
 from apps.warehouse.models import Dataset
 
-# dataset_id: there are datapoints in it that were not there before.
+# dataset_id: there are datapoints in it that were not there before, or could not be read;
+# import_id: the import they came by, if any. They need not be the newest.
 datapoints_added = Signal()
 
 
-def announce_datapoints(dataset_id: int) -> None:
+def announce_datapoints(dataset_id: int, import_id: int | None = None) -> None:
     """Tell whoever listens, once the transaction is committed."""
-    send = partial(datapoints_added.send_robust, sender=Dataset, dataset_id=dataset_id)
+    send = partial(datapoints_added.send_robust, sender=Dataset, dataset_id=dataset_id, import_id=import_id)
     transaction.on_commit(send, robust=True)

@@ -49,6 +49,26 @@ def test_many_new_images_become_tasks_by_a_run(
     assert Run.objects.get(pk=run.pk).result == {"made": 30}
 
 
+def test_images_of_an_import_behind_newer_ones_become_tasks_too(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: OnCommit
+) -> None:
+    monkeypatch.setattr(feeding, "AT_ONCE", 5)
+    made = make_plant(organization, 1)
+    row = warehouse.begin_upload(dataset=made.dataset, by=None)
+    late = add_datapoints(made.dataset, 2)
+    Datapoint.objects.filter(pk__in=[each.pk for each in late]).update(import_row=row, error="The bucket is away.")
+    for _ in range(2):
+        with django_capture_on_commit_callbacks(execute=True):
+            add_datapoints(made.dataset, 5)
+            announce_datapoints(made.dataset.pk)
+    Datapoint.objects.filter(import_row=row).update(error="")
+    with django_capture_on_commit_callbacks(execute=True):
+        announce_datapoints(made.dataset.pk, row.pk)
+    for run in Run.objects.filter(kind="project-feed"):
+        execute(run.pk)
+    assert len(made.tasks("LABEL")) == 13
+
+
 def test_looking_for_new_images_twice_waits_for_one_run(organization: Organization, owner: User) -> None:
     made = make_plant(organization, 1)
     runs = {add_new_datapoints(project=made.project, by=owner).pk for _ in range(2)}
