@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import timedelta
 from threading import Event
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 UNANSWERED = "The worker stopped answering, twice. It may have run out of memory; its log says more."
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('winnow sweeper', 0))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('winnow sweeper', 0))"
 
 CHORES: dict[str, Callable[[], object]] = {}
 
@@ -99,9 +101,11 @@ class Leader:
         return True
 
     def resign(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        """Let the next one lead from now on: a session that only closes holds its lock until the server notices."""
+        session, self._session = self._session, None
+        if session is not None:
+            with closing(session), suppress(psycopg.OperationalError):  # one that is gone holds nothing
+                session.execute(UNLOCK)
 
 
 def serve(stop: Event) -> None:

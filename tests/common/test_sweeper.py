@@ -152,7 +152,7 @@ def test_a_leader_whose_session_is_cut_is_no_leader_until_it_has_the_lock_again(
         assert first.leads()
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
                 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         assert second.leads()

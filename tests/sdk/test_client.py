@@ -255,8 +255,11 @@ def test_an_interrupted_command_says_so_and_leaves_no_traceback() -> None:
         command = subprocess.Popen(
             [sys.executable, "-m", "winnow.cli", "datasets"], stderr=subprocess.PIPE, text=True,
             env={**os.environ, "WINNOW_URL": address, "WINNOW_API_KEY": "key"},
+            # A shell starts what runs in the background with Ctrl-C ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         connection, _ = silent.accept()
+        connection.recv(1)
         command.send_signal(signal.SIGINT)
         _, said = command.communicate(timeout=60)
         connection.close()
