@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +24,7 @@ from config.services import Postgres, RedisServer, ServiceError, check_database,
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 3
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Sandbox:
@@ -56,11 +57,14 @@ class Sandbox:
 
     def run(self, *arguments: str) -> int:
         """A management command inside; an interrupt reaches it too, and its exit code comes back."""
-        child = subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment)
+        child: subprocess.Popen[bytes] | None = None
         try:
+            with _ending_later():
+                child = subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment)
             return child.wait()
         finally:
-            end(child, signal.SIGINT, STOP_SECONDS)
+            if child:
+                end(child, signal.SIGINT, STOP_SECONDS)
 
     def _start(self) -> None:
         database, redis_url = self._database(), self._redis()
@@ -115,7 +119,7 @@ class Sandbox:
             raise ServiceError(f"The database could not be prepared: {done.stderr.strip().splitlines()[-1:]}")
 
     def _spawn(self, name: str, *arguments: str) -> None:
-        with (self.folder / f"{name}.log").open("wb") as log:
+        with (self.folder / f"{name}.log").open("wb") as log, _ending_later():
             process = subprocess.Popen(
                 [sys.executable, "manage.py", *arguments],
                 cwd=ROOT,
@@ -125,7 +129,7 @@ class Sandbox:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.processes.append(process)
+            self.processes.append(process)
 
     def _stop(self) -> None:
         """What was started is stopped and what was made removed, but for what is to be kept."""
@@ -151,3 +155,17 @@ class Sandbox:
 def _leave(number: int, _frame: FrameType | None) -> None:
     """SIGTERM ends the command as Ctrl-C does, with everything that was started."""
     raise SystemExit(128 + number)
+
+
+@contextmanager
+def _ending_later() -> Iterator[None]:
+    """SIGTERM and Ctrl-C wait: what is being started must be known first, or nobody would stop it."""
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)

@@ -236,6 +236,7 @@ def test_exact_fields_and_the_list_edit_a_box(work, desk, labeler):
     work.draw(*START)
     work.draw(20, 20, 50, 50)
     work.page.get_by_role("option").first.click()
+    expect(work.page.locator("[data-field=x]")).to_have_value("200")
     for name, value in [("x", "210"), ("y", "160.5"), ("w", "100"), ("h", "90")]:
         field = work.page.locator(f"[data-field={name}]")
         field.fill(value)

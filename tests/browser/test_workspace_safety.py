@@ -216,6 +216,7 @@ def test_s1_work_on_a_task_that_is_gone_is_set_aside_and_the_next_one_opens(work
 def test_s1_without_a_connection_the_page_says_so_and_goes_on_by_itself(work, desk, context, console):
     console.expect("ERR_INTERNET_DISCONNECTED")
     work.until(lambda: len(work.page.evaluate("document.querySelector('#stage').flow.tasks")) == 5)
+    work.loaded_ahead()
     desk.stage.project.tasks.exclude(datapoint__name="a.jpg").delete()
     work.page.evaluate("(flow => { flow.tasks = flow.tasks.slice(0, 1); })(document.querySelector('#stage').flow)")
     work.until(lambda: not work.under_way)

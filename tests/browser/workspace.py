@@ -16,6 +16,8 @@ from tests.labeling.workspace_desk import WorkDesk
 SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
 WHOLE = """(({flow, editor}) => flow.task && editor.image?.naturalWidth > 0
     && editor.image.src === new URL(flow.task.image, location.href).href)(document.querySelector("#stage"))"""
+AHEAD = """(({flow}) => flow.near().every((task) => flow.images.kept.get(task.id)?.image))
+    (document.querySelector("#stage"))"""
 SEND = """(({flow, settings}) => { flow?.sync.replay(); if (settings?.timer) settings.send(); })
     (document.querySelector("#stage") ?? {})"""
 Box = tuple[float, float, float, float]
@@ -52,6 +54,10 @@ class Workspace:
             self.until(lambda: self.page.evaluate(WHOLE))
         self.stage.focus()
         return self
+
+    def loaded_ahead(self) -> None:
+        """Waits for the images of the tasks that come next."""
+        self.until(lambda: self.page.evaluate(AHEAD))
 
     def saved(self) -> None:
         expect(self.page.locator("#state")).to_have_text("Saved")

@@ -22,6 +22,7 @@ from apps.warehouse import services as warehouse
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import LabelsetEntry
 from tests.conftest import WorkerProcess
+from tests.warehouse.test_changes import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,6 +101,7 @@ def test_an_incremental_export_holds_what_changed_and_what_is_gone(
     upsert_entries(labelset.id, [EntryRow(point.pk, [], "human") for point in points])
 
     def exported() -> dict[str, Any]:
+        settle()
         file = labelset.export("coco", to=tmp_path / "out", incremental=True, progress=False)
         return dict(json.loads(file.read_text()))
 
@@ -111,6 +113,7 @@ def test_an_incremental_export_holds_what_changed_and_what_is_gone(
     assert [each["file_name"] for each in changes["deleted"]] == [points[1].name]
     assert len(list((tmp_path / "out").glob("final*.json"))) == 2
     upsert_entries(labelset.id, [EntryRow(points[2].pk, [], "human")])
+    settle()
     labelset.export("coco", to=tmp_path / "out", progress=False)
     assert exported()["deleted"] == [], "it goes on from the export as a whole"
     (tmp_path / "out" / "winnow-export.json").write_text("{")
