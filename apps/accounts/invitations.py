@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,8 @@ from apps.accounts.models import (
     new_secret,
 )
 from apps.common.http import Conflict
+
+log = logging.getLogger(__name__)
 
 _SESSION_KEY = "invitation"
 
@@ -163,9 +166,12 @@ def _locked(invitation: Invitation) -> Invitation:
 def _mail(invitation: Invitation, secret: str) -> None:
     link = settings.SITE_URL.rstrip("/") + reverse("accounts:invitation", args=[secret])
     context = {"invitation": invitation, "link": link, "days": settings.INVITATION_DAYS}
-    send_mail(
-        f"Invitation to {invitation.organization.name} on Winnow",
-        render_to_string("accounts/email/invitation.txt", context),
-        None,
-        [invitation.email],
-    )
+    text = render_to_string("accounts/email/invitation.txt", context)
+    try:
+        send_mail(f"Invitation to {invitation.organization.name} on Winnow", text, None, [invitation.email])
+    except OSError as error:  # all that goes wrong on the way to a mail server is one
+        log.exception("The mail of invitation %s was not sent", invitation.pk)
+        raise Conflict(
+            f"{invitation.email} is invited, but the e-mail with the link could not be sent ({error}). "
+            "Send it again when the server's mail works."
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
@@ -26,6 +26,8 @@ def create_organization(*, owner: User, name: str) -> Organization:
     User.objects.select_for_update().get(pk=owner.pk)
     if not may_create_organization(owner):
         raise Conflict(f"A person can own {settings.ORGANIZATIONS_OWNED_LIMIT} on this server, and you own as many.")
+    with connection.cursor() as cursor:  # of two of one name at once the second sees the first one's slug
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('winnow organization slug', 0))")
     organization = Organization(name=name.strip(), slug=free_slug(name))
     organization.full_clean()
     organization.save()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,12 +15,17 @@ from apps.labeling.models import OPEN_STATES, Task
 from apps.projects.bricks import LEARNING
 from apps.projects.models import Project, Stage
 
+log = logging.getLogger(__name__)
+
 
 def decide_all() -> None:
-    """Every stage in automatic mode, one after the other."""
+    """Every stage in automatic mode, one after the other; what goes wrong in one keeps no other from its turn."""
     stages = Stage.objects.filter(brick=LEARNING, config__automatic=True, project__status=Project.Status.READY)
     for stage in stages.select_related("project__organization"):
-        decide(stage)
+        try:
+            decide(stage)
+        except Exception:
+            log.exception("Automatic mode failed in %s / %s", stage.project, stage.name)
 
 
 def decide(stage: Stage) -> list[str]:

@@ -281,12 +281,14 @@ def learned_from(task: Task) -> str:
 
 
 def locked(stage: Stage) -> Learner:
-    """The learner, locked: the stage's actions take turns.
+    """The learner, locked: the stage's actions take turns, also with archiving and deleting the project.
 
     `current` is read by a statement of its own: joined to the lock, it would be looked for as it was before the wait,
     and a cycle that ended meanwhile would pass for none.
     """
     learner_of(stage)
+    projects = Project.objects.select_related("organization").select_for_update(of=("self",), no_key=True)
+    stage.project = projects.get(pk=stage.project_id)
     return Learner.objects.select_for_update().get(stage=stage)
 
 

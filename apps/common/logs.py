@@ -23,6 +23,9 @@ ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # What every record carries besides `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "server_time", "status_code"}
 
+# Parts of a path that are secrets where they are texts: of invitations, resets of passwords, confirmed addresses.
+SECRETS = ("token", "key")
+
 
 @contextmanager
 def run_context(run: object) -> Iterator[None]:
@@ -84,11 +87,21 @@ class RequestLogMiddleware:
         if not log.isEnabledFor(level):
             return
         user = getattr(request, "user", None)
+        path = _shown(request)
         facts = {
             "method": request.method,
-            "path": request.path,
+            "path": path,
             "status": response.status_code,
             "ms": round(seconds * 1000),
             "user": user.pk if user is not None and user.is_authenticated else None,
         }
-        log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra=facts)
+        log.log(level, "%s %s %s", request.method, path, response.status_code, extra=facts)
+
+
+def _shown(request: HttpRequest) -> str:
+    """The path, without what lets in whoever has the link: an invitation's token, the key that resets a password."""
+    path, match = request.path, request.resolver_match
+    for name, value in match.kwargs.items() if match else ():
+        if name in SECRETS and isinstance(value, str):
+            path = path.replace(value, "***")
+    return path

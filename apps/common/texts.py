@@ -26,3 +26,8 @@ def is_storable(value: Any) -> bool:
 def storable(text: str) -> str:
     """The text with a sign in place of what cannot be stored."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def whole(text: str) -> int | None:
+    """A whole number of up to 18 digits, which a key's column holds, as a form brings one; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= 18 else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.accounts.models import Organization
+from apps.common.texts import whole
 from apps.projects.bricks import BRICKS, Brick, Option
 from apps.projects.pipelines import normalized
 from apps.projects.specs import MOST_STAGES
@@ -94,9 +95,10 @@ def _chosen(config: Mapping[str, Any], need: str) -> str:
 
 def read(data: Mapping[str, str]) -> list[Item]:
     """The pipeline in its JSON form from the builder's fields; a new name is taken up by whatever leads there."""
-    numbers = sorted(int(key[6:]) for key in data if key.startswith("brick-") and key[6:].isdigit())[:MOST_STAGES]
+    found = {whole(key.removeprefix("brick-")) for key in data if key.startswith("brick-")}
+    numbers = sorted(number for number in found if number is not None)[:MOST_STAGES]
     renamed = {data.get(f"old-{number}", ""): data.get(f"name-{number}", "").strip() for number in numbers}
-    return [_item(data, number, renamed) for number in numbers if data[f"brick-{number}"] in BRICKS]
+    return [_item(data, number, renamed) for number in numbers if data.get(f"brick-{number}") in BRICKS]
 
 
 def _item(data: Mapping[str, str], number: int, renamed: Mapping[str, str]) -> Item:
@@ -106,7 +108,7 @@ def _item(data: Mapping[str, str], number: int, renamed: Mapping[str, str]) -> I
         value = data.get(f"{need}-{number}", "")
         if need == "taxonomy" and ":" in value:
             version, _, config["taxonomy"] = value.partition(":")
-            config["taxonomyVersion"] = int(version) if version.isdigit() else 1
+            config["taxonomyVersion"] = whole(version) or 1
         elif value:
             config[need] = value
     for key, option in brick.settings.items():

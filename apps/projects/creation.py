@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.access import Can, enter
 from apps.accounts.models import Organization
 from apps.common.http import HtmxRequest
+from apps.common.texts import whole
 from apps.projects import builder, services, specs
 from apps.projects.blueprints import BLUEPRINTS, Choice
 from apps.projects.bricks import BRICKS
@@ -151,8 +152,8 @@ def build(request: HtmxRequest, org: str) -> HttpResponse:
     items = builder.read(request.POST.dict())
     if "add" in request.POST:
         items = builder.add(items, request.POST.get("new_brick", ""))
-    elif request.POST.get("remove", "").isdigit():
-        items = builder.remove(items, int(request.POST["remove"]))
+    elif (place := whole(request.POST.get("remove", ""))) is not None:
+        items = builder.remove(items, place)
     context = _building(organization, read(organization, items)) | {"new_brick": request.POST.get("new_brick", "")}
     return render(request, "projects/_builder.html", context)
 

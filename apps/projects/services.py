@@ -130,8 +130,10 @@ def add_new_datapoints(*, project: Project, by: User | None) -> Run:
     return run
 
 
+@transaction.atomic
 def archive(*, project: Project, by: User | None) -> None:
     """Nobody works in it any more; everything stays readable."""
+    Project.objects.select_for_update().get(pk=project.pk)
     _refuse_while_busy(project)
     _turn(project, Project.Status.READY, Project.Status.ARCHIVED, "archived project", by)
 

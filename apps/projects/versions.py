@@ -12,6 +12,7 @@ from apps.accounts import audit
 from apps.accounts.access import Can
 from apps.accounts.models import User
 from apps.common.http import Conflict, HtmxRequest
+from apps.common.texts import whole
 from apps.projects.models import Project, Stage
 from apps.projects.pages import project_of
 from apps.taxonomies import services as taxonomies
@@ -35,9 +36,10 @@ def _newer(taxonomy: Taxonomy) -> list[Taxonomy]:
 @transaction.atomic
 def move_to_version(*, project: Project, taxonomy: Taxonomy, by: User | None) -> None:
     """Its stages, and the labelsets only it uses, name this version from now on; Conflict if a class would be lost."""
-    stages = Stage.objects.select_for_update().filter(project=project)
-    labelsets = Labelset.objects.select_for_update().filter(pk__in=stages.exclude(labelset=None).values("labelset"))
-    labelsets = labelsets.filter(taxonomy__name=taxonomy.name)
+    stages = Stage.objects.filter(project=project)
+    list(stages.select_for_update().order_by("pk"))
+    written = Labelset.objects.filter(stages__project=project, taxonomy__name=taxonomy.name)
+    labelsets = Labelset.objects.filter(pk__in=[each.pk for each in written.select_for_update().order_by("pk")])
     older = {each for each, _ in newer_versions(project) if each.name == taxonomy.name}
     if not older or any(each.organization_id != taxonomy.organization_id for each in older):
         raise Conflict("The project does not use this taxonomy.")
@@ -62,8 +64,7 @@ def versions(request: HtmxRequest, org: str, pk: int) -> HttpResponse:
     if request.method == "GET":
         context = {"project": project, "used": newer_versions(project)}
         return render(request, "projects/_versions.html", context)
-    wanted = request.POST.get("taxonomy", "")
-    taxonomy = get_object_or_404(project.organization.taxonomies, pk=int(wanted) if wanted.isdecimal() else 0)
+    taxonomy = get_object_or_404(project.organization.taxonomies, pk=whole(request.POST.get("taxonomy", "")) or 0)
     try:
         move_to_version(project=project, taxonomy=taxonomy, by=request.user)
     except Conflict as conflict:

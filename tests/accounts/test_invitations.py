@@ -1,8 +1,11 @@
 """Invitations: bound to an address, used once, revocable, limited; nothing for an address nobody has verified."""
 
 import re
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -219,3 +222,25 @@ def test_an_admin_invites_admins_and_labelers_but_no_owner(
     assert client_of(labeler).post(path, {"email": "c@example.com", "role": "LABELER"}).status_code == 403
     assert client_of(stranger).post(path, {"email": "d@example.com", "role": "LABELER"}).status_code == 404
     assert list(Invitation.objects.values_list("email", flat=True)) == ["a@example.com"]
+
+
+def test_a_mail_server_that_is_away_is_told_and_the_invitation_kept(
+    client_of: ClientOf, owner: User, organization: Organization, settings: Any, transactional_db: None
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+    with closed_port() as settings.EMAIL_PORT:
+        data = {"email": "new@example.com", "role": Role.LABELER}
+        response = client_of(owner).post(reverse("accounts:invite", args=["acme"]), data)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "the e-mail with the link could not be sent" in page and "Connection refused" in page
+    assert Invitation.objects.pending().get().email == "new@example.com"
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """One that is taken, and on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

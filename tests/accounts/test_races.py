@@ -68,6 +68,13 @@ def test_a_person_creates_one_organization_at_the_limit(db: None) -> None:
     assert told.count("") == 1 == Organization.objects.count()
 
 
+def test_organizations_of_one_name_all_get_an_address(db: None) -> None:
+    people = iter([User.objects.create_user(f"n{n}@example.com", "correct horse battery") for n in range(TOGETHER)])
+    told = at_once(lambda: services.create_organization(owner=next(people), name="Acme"))
+    assert told == [""] * TOGETHER
+    assert set(Organization.objects.values_list("slug", flat=True)) == {"acme", "acme-2", "acme-3", "acme-4"}
+
+
 def test_ownership_goes_to_one(organization: Organization, owner: User, admin: User, labeler: User) -> None:
     targets = iter([admin, labeler] * TOGETHER)
     told = at_once(

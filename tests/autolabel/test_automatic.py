@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from apps.accounts.models import Organization, User
 from apps.autolabel import automatic, services
 from apps.autolabel.models import Cycle, Learner
 from apps.labeling.models import Batch, Task
-from tests.autolabel.loop import Loop
+from tests.autolabel.loop import Loop, make_loop
 from tests.labeling.test_selection import at_once
 
 
@@ -75,6 +76,20 @@ def test_an_archived_project_is_left_alone(automatic_loop: Loop) -> None:
     automatic_loop.project.save(update_fields=["status"])
     automatic.decide_all()
     assert not Batch.objects.exists()
+
+
+def test_what_is_wrong_in_one_stage_keeps_no_other_from_its_turn(
+    automatic_loop: Loop, stranger: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = make_loop(Organization.objects.get(memberships__user=stranger), stranger, images=4)
+    stage, other = automatic_loop.stage(), elsewhere.stage()
+    other.config |= {"automatic": True, "keep_stocked": 2}
+    other.save(update_fields=["config"])
+    stage.config |= {"keep_stocked": None}
+    stage.save(update_fields=["config"])
+    automatic.decide_all()
+    assert "Automatic mode failed in Loop / ACTIVE_LEARNING" in caplog.text and "TypeError" in caplog.text
+    assert elsewhere.count("LABEL", "waiting") == 2
 
 
 @pytest.mark.django_db(transaction=True)

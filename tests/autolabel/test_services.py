@@ -14,6 +14,7 @@ from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus
 from apps.labeling.models import Batch, Task
+from apps.projects.services import archive
 from tests.autolabel.loop import Loop
 
 
@@ -188,3 +189,28 @@ def test_what_returns_while_a_run_begins_that_scores_it_is_scored_all_the_same(l
     worker.join()
     later = Run.objects.filter(kind=services.SCORE, status=RunStatus.QUEUED).exists()
     assert seen == [40] or later
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_cycle_begins_in_a_project_that_is_being_archived(loop: Loop) -> None:
+    loop.send(30)
+    loop.label()
+    stage, told = loop.stage(), []
+
+    def trigger() -> None:
+        try:
+            services.trigger_cycle(stage, by=loop.user)
+        except Conflict as conflict:
+            told.append(conflict.message)
+        finally:
+            connection.close()
+
+    other = Thread(target=trigger)
+    with transaction.atomic():
+        archive(project=loop.project, by=loop.user)
+        other.start()
+        other.join(1)
+        assert other.is_alive()
+    other.join()
+    assert told == ["The project is archived."]
+    assert not StageRun.objects.exists()

@@ -67,6 +67,16 @@ def test_an_address_never_logs_its_query(client, db, lines):
     assert all("hidden" not in json.dumps(line) for line in lines())
 
 
+@pytest.mark.parametrize(
+    "path", ["/invitations/{}/", "/accounts/password/reset/key/3-{}/", "/accounts/confirm-email/{}/"]
+)
+def test_a_path_that_lets_somebody_in_is_logged_without_its_secret(client, db, lines, path):
+    client.get(path.format("s3cret-s3cret"))
+    logged = [line for line in lines() if line["logger"] == "winnow.request"]
+    assert [line["path"] for line in logged] == [path.format("***")]
+    assert "s3cret" not in json.dumps(logged)
+
+
 def test_a_real_worker_logs_the_run_with_its_lines(worker):
     run = runs.create(organization=None, kind="test-failing", params={"expected": False})
     # Without a sweeper here, a Redis that was slow to answer has to be asked again.

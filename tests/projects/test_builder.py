@@ -100,6 +100,15 @@ def test_the_page_follows_each_change(
     assert client_of(labeler).post(url, posted(items)).status_code == 403
 
 
+@pytest.mark.parametrize("odd", ["²", "9" * 500, "007", "-1", "x"])
+def test_a_number_that_is_none_changes_nothing(
+    items: list[dict[str, Any]], owner: User, client_of: ClientOf, odd: str
+) -> None:
+    data = posted(items) | {"remove": odd, f"brick-{odd}": "expert-review"}
+    response = client_of(owner).post(reverse("projects:build", args=["acme"]), data)
+    assert response.status_code == 200 and "EXPERT_REVIEW" not in response.content.decode()
+
+
 def test_what_was_built_becomes_a_project(
     organization: Organization, items: list[dict[str, Any]], owner: User, client_of: ClientOf
 ) -> None:

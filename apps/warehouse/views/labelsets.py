@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.access import Can, enter
 from apps.common.http import Conflict, HtmxRequest, is_fragment
+from apps.common.texts import whole
 from apps.taxonomies import services as taxonomies
 from apps.warehouse import exports, services
 from apps.warehouse.forms import EntryFilter, LabelsetForm
@@ -71,9 +72,9 @@ def _by_class(row: Labelset) -> list[dict[str, Any]]:
 
 def _opened(request: HtmxRequest, row: Labelset, rows: list[LabelsetEntry]) -> dict[str, Any]:
     """The entry in the viewer: the one that the address names, else the first of the page."""
-    wanted = request.GET.get("entry", "")
-    named = row.entries.filter(pk=int(wanted)).select_related("datapoint", "author") if wanted.isdecimal() else None
-    opened = (named.first() if named is not None else None) or next(iter(rows), None)
+    wanted = whole(request.GET.get("entry", ""))
+    named = row.entries.filter(pk=wanted).select_related("datapoint", "author").first() if wanted else None
+    opened = named or next(iter(rows), None)
     return {"opened": opened, "boxes": boxes_of(opened) if opened else []}
 
 
