@@ -205,7 +205,12 @@ class TestTouch:
         touch("touchStart", (x - 40, y), (x + 40, y))
         for step in range(1, 5):
             touch("touchMove", (x - 40 - 10 * step, y), (x + 40 + 10 * step, y))
+        assert work.scale() == pytest.approx(before * 2, rel=0.05)
+        held = work.at(700, 500)
+        for step in range(1, 5):
+            touch("touchMove", (x - 80 + 10 * step, y + 5 * step), (x + 80 + 10 * step, y + 5 * step))
         touch("touchEnd")
+        assert work.at(700, 500) == pytest.approx((held[0] + 40, held[1] + 20), abs=1)
         assert work.scale() == pytest.approx(before * 2, rel=0.05)
         assert len(work.boxes()) == count
 
