@@ -1,4 +1,5 @@
-// What happens around a request: the loading bar, and errors that stay in the page until they are dismissed.
+// What happens around a request: the loading bar, errors that stay in the page until they are dismissed, and news that
+// come by themselves and must take nothing out of anybody's hands.
 
 const SAID = {
   0: "The server cannot be reached. Nothing was saved; what is on this page is kept. Try again in a moment.",
@@ -47,7 +48,39 @@ function count(step) {
   document.getElementById("loading-bar")?.classList.toggle("is-on", waiting > 0);
 }
 
+const late = new Set();
+
+// While somebody answers a dialog or has a menu open, nothing under it is replaced; it is as soon as they are done.
+function wait(event) {
+  const { target, elt, requestConfig, pathInfo } = event.detail;
+  const open = document.querySelector("dialog[open]") ?? target.querySelector("details[data-menu][open]");
+  if (!open || requestConfig.verb !== "get" || open.contains(elt) || open.contains(target)) return;
+  event.detail.shouldSwap = false;
+  if (late.has(target)) return;
+  late.add(target);
+  open.addEventListener(open.matches("dialog") ? "close" : "toggle", () => {
+    late.delete(target);
+    if (target.isConnected && elt.isConnected) window.htmx.ajax("GET", pathInfo.requestPath, { source: elt, target });
+  }, { once: true });
+}
+
+const sign = (control) => [control.tagName, control.getAttribute("aria-label") ?? control.textContent, control.href ?? control.form?.action].join();
+
+// htmx gives the focus back to what has an id; the other controls are known again by what they say and where they lead.
+function holdFocus(event) {
+  const { target } = event.detail;
+  const held = document.activeElement;
+  if (!event.detail.shouldSwap || held.id || held === target || !target.contains(held)) return;
+  const [tag, mark] = [held.tagName, sign(held)];
+  target.addEventListener("htmx:afterSwap", () => {
+    if (document.activeElement !== document.body) return;
+    [...target.querySelectorAll(tag)].find((control) => sign(control) === mark)?.focus({ preventScroll: true });
+  }, { once: true });
+}
+
 export function mountRequests(root) {
+  root.addEventListener("htmx:beforeSwap", wait);
+  root.addEventListener("htmx:beforeSwap", holdFocus);
   root.addEventListener("htmx:beforeSend", () => count(1));
   root.addEventListener("htmx:afterRequest", () => count(-1));
   root.addEventListener("htmx:responseError", (event) => {

@@ -232,6 +232,39 @@ class TestCrowd:
         work.saving_done()
 
 
+def test_e6_a_nudge_of_another_box_is_a_step_of_its_own(work):
+    work.draw(50, 60, 100, 90)
+    work.draw(300, 200, 80, 70)
+    work.stage.focus()
+    work.keys("ArrowRight", "Shift+Tab", "ArrowRight")
+    assert [box[0] for box in work.boxes()] == pytest.approx([51, 301], abs=0.01)
+    work.keys("Control+z", "Control+z")
+    assert [box[0] for box in work.boxes()] == pytest.approx([50, 300], abs=0.01)
+    work.saving_done()
+
+
+def test_c1_a_class_key_pressed_while_drawing_is_about_the_box_in_the_hand(work):
+    work.draw(50, 60, 100, 90)
+    work.keys("n")
+    work.move(300, 200)
+    work.page.mouse.down()
+    work.move(380, 270)
+    work.keys("2")
+    work.page.mouse.up()
+    assert [label["category"] for label in work.labels()] == [0, 1]
+    work.saving_done()
+
+
+def test_v1_space_lets_go_of_panning_also_with_shift_held(work):
+    work.page.keyboard.down("Space")
+    work.page.keyboard.down("Shift")
+    work.page.keyboard.up("Space")
+    work.page.keyboard.up("Shift")
+    work.draw(50, 60, 100, 90)
+    assert close_to(work.boxes()[0], (50, 60, 100, 90))
+    work.saving_done()
+
+
 def test_exact_fields_and_the_list_edit_a_box(work, desk, labeler):
     work.draw(*START)
     work.draw(20, 20, 50, 50)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.labeling.models import Annotation, Comment, Task, TaskState
+from apps.projects.services import configure_stage
 from tests.browser.workspace import Workspace, close_to
 from tests.labeling.workspace_desk import Picture, WorkDesk, make_desk, predicted
 
@@ -333,6 +334,37 @@ def test_the_queue_shows_what_is_held_and_what_was_submitted(work, desk, labeler
     work.until(lambda: Task.objects.filter(assignee=labeler).count() == 1)
 
 
+def test_what_is_begun_is_not_given_back(work, desk, labeler):
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    work.keys("q")
+    work.page.locator("#queue .waiting button", has_text="c.jpg").click()
+    work.ready("c.jpg")
+    work.keys("q")
+    expect(work.page.locator("#queue .waiting li", has_text="a.jpg").locator(".note")).to_have_text("begun")
+    work.page.get_by_role("button", name="Give back what is not begun").click()
+    held = Task.objects.filter(assignee=labeler).order_by("datapoint__name").values_list("datapoint__name", flat=True)
+    work.until(lambda: list(held.all()) == ["a.jpg", "c.jpg"])
+
+
+def test_the_comments_follow_the_open_image(work, desk):
+    work.draw(50, 60, 100, 90)
+    work.keys("c")
+    drawer = work.page.locator("#comments")
+    drawer.get_by_label("New comment").fill("Car or van?")
+    drawer.get_by_role("button", name="Add comment").click()
+    expect(drawer.locator(".text")).to_have_text("Car or van?")
+    work.stage.focus()
+    work.keys("Enter")
+    work.ready("b.jpg")
+    expect(drawer).to_be_visible()
+    expect(drawer.locator(".text")).to_have_count(0)
+    drawer.get_by_label("New comment").fill("And this?")
+    drawer.get_by_role("button", name="Add comment").click()
+    expect(drawer.locator(".text")).to_have_text("And this?")
+    assert Comment.objects.get(text="And this?").task == desk.task("b.jpg")
+
+
 def test_comments_on_the_task_and_on_a_box(work, desk, labeler):
     work.draw(50, 60, 100, 90)
     work.saving_done()
@@ -404,4 +436,28 @@ def test_a_reviewer_rejects_with_a_reason_and_accepts_corrected_boxes(
     work.until(lambda: desk.task("b.jpg").stage.name == "OUTPUT")
     assert desk.task("b.jpg").annotation.author == admin
     assert desk.task("b.jpg").annotation.labels[0]["bbox"][0] == pytest.approx(0.25 + 10 / 640)
+    work.leave()
+
+
+def test_a_reviewer_who_may_not_edit_selects_boxes_and_changes_none(
+    page, live_url, logged_in, admin, labeler, client_of, organization, transactional_db
+):
+    desk = make_desk(organization, [Picture("a.jpg")], blueprint="label-review")
+    review = WorkDesk(desk.project, desk.project.stages.get(name="REVIEW"))
+    configure_stage(stage=review.stage, config={"allow_edit": False})
+    (task,) = client_of(labeler).post(desk.url("next")).json()["tasks"]
+    label = predicted(1, 0, [0.25, 0.25, 0.25, 0.25], 0.5) | {"source": "human"}
+    data = {"labels": json.dumps([label]), "seconds": 1, "revision": task["revision"]}
+    assert client_of(labeler).post(task["url"] + "submit/", data).status_code == 200
+    logged_in(admin)
+    work = Workspace(page, review, live_url).open().ready("a.jpg")
+    before = work.boxes()
+    work.drag((200, 150), (300, 250))
+    assert work.selected() == ["p1"]
+    work.keys("n")
+    work.drag((20, 20), (100, 100))
+    assert work.boxes() == before and work.selected() == []
+    work.keys("c")
+    expect(page.get_by_label("About the selected box")).to_be_disabled()
+    work.keys("Escape")
     work.leave()

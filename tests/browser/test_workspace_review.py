@@ -239,3 +239,17 @@ def test_an_audit_is_blind(work):
     expect(work.page.locator(".review")).to_be_hidden()
     expect(work.page.locator(".base:not(.coming) .world > g")).to_have_count(0)
     assert close_to(work.page.evaluate("[document.querySelector('#stage').flow.task.prelabels.length]"), [0])
+
+
+def test_what_is_answered_about_pre_labels_goes_to_no_other_image(work, desk):
+    work.keys("Enter")
+    dialog = work.page.locator("#dialog-choose")
+    expect(dialog).to_contain_text("are undecided")
+    work.page.evaluate(
+        "(flow => void flow.open(flow.tasks.find(({ name }) => name === 'c.jpg')))(document.querySelector('#stage').flow)"
+    )
+    expect(work.page.locator("#task-name")).to_have_text("c.jpg")
+    dialog.get_by_role("button", name="Accept").click()
+    expect(dialog).to_be_hidden()
+    work.ready("c.jpg")
+    assert work.boxes() == [] and not Annotation.objects.exists()

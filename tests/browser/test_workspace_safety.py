@@ -323,6 +323,73 @@ def test_a_task_whose_lease_ran_out_and_went_to_somebody_else_is_put_aside(
     work.until(lambda: work.page.evaluate("document.querySelector('#stage').editor.clipboard.length") == 2)
 
 
+def give_away(names, labeler, admin, client_of, desk):
+    """What the labeler holds of these goes to the admin."""
+    held = Task.objects.filter(assignee=labeler, datapoint__name__in=names)
+    held.update(leased_until=timezone.now() - timedelta(seconds=1))
+    taken = [task["name"] for task in client_of(admin).post(desk.url("next")).json()["tasks"]]
+    assert set(names) <= set(taken)
+
+
+def test_of_two_conflicts_at_once_each_is_shown_and_decided_by_itself(
+    work, desk, admin, labeler, client_of, context, console
+):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    console.expect("status of 409")
+    work.loaded_ahead()
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    for name in ("b.jpg", "c.jpg"):
+        work.draw(50, 60, 100, 90)
+        work.keys("Enter")
+        work.ready(name)
+    give_away(["a.jpg", "b.jpg"], labeler, admin, client_of, desk)
+    context.set_offline(False)
+    dialog = work.page.locator("#dialog-conflict")
+    aside = dialog.get_by_role("button", name="Put mine aside and go on")
+    expect(aside).to_be_visible(timeout=20_000)
+    first = dialog.locator("[data-name]").text_content()
+    aside.click()
+    other = {"a.jpg": "b.jpg", "b.jpg": "a.jpg"}[first]
+    expect(dialog.locator("[data-name]")).to_have_text(other, timeout=20_000)
+    expect(dialog).to_be_visible()
+    assert work.waiting() == 1
+    aside.click()
+    expect(dialog).to_be_hidden()
+    work.until(lambda: work.waiting() == 0)
+
+
+def test_a_dialog_s_answer_is_about_the_task_it_was_opened_for(work, desk, admin, labeler, client_of, console):
+    console.expect("status of 409")
+    work.keys("s")
+    dialog = work.page.locator("#dialog-skip")
+    expect(dialog).to_be_visible()
+    give_away(["a.jpg"], labeler, admin, client_of, desk)
+    work.page.evaluate("void document.querySelector('#stage').flow.renew()")
+    expect(work.page.locator("#task-name")).to_have_text("b.jpg")
+    dialog.get_by_label("More").fill("Too dark")
+    dialog.get_by_role("button", name="Skip").click()
+    expect(work.page.locator("#hint")).to_contain_text("no longer assigned to you")
+    work.ready("b.jpg")
+    assert desk.task("b.jpg").assignee == labeler
+    assert not Task.objects.filter(state="skipped").exists()
+
+
+def test_f3_a_task_is_not_skipped_before_what_was_drawn_is_on_the_server(work, desk, labeler, console):
+    console.expect("status of 502")
+    work.page.route("**/save/", lambda route: route.fulfill(status=502, body="Bad gateway"), times=1)
+    work.draw(50, 60, 100, 90)
+    work.keys("s")
+    dialog = work.page.locator("#dialog-skip")
+    dialog.get_by_label("More").fill("Too dark")
+    dialog.get_by_role("button", name="Skip").click()
+    expect(work.page.locator("#hint")).to_have_text("a.jpg stays: what you drew is not saved yet")
+    work.saving_done()
+    assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
+    work.draw(300, 200, 80, 70)
+    assert len(work.boxes()) == 2, "and it can be worked on"
+
+
 def test_a_lease_that_ran_out_with_nobody_waiting_goes_on(work, desk, labeler):
     Task.objects.filter(assignee=labeler).update(leased_until=timezone.now() - timedelta(seconds=1))
     work.draw(50, 60, 100, 90)

@@ -13,15 +13,14 @@ export class History {
     this.undone = undone;
   }
 
-  // Changes under one merge name that follow each other quickly (nudges) become one step.
+  // Changes of the same boxes under one merge name that follow each other quickly (nudges) become one step.
   commit(changes, merge = null, at = performance.now()) {
     const real = changes.filter(({ before, after }) => before !== after);
     if (!real.length) return;
     const last = this.done.at(-1);
-    if (merge && last && last.merge === merge && at - last.at < MERGE_MS && !this.undone.length) {
-      last.changes = real.map((change) => ({
-        ...change, before: (last.changes.find(({ id }) => id === change.id) || change).before,
-      }));
+    const same = merge && last?.merge === merge && last.changes.length === real.length && real.every(({ id }, n) => last.changes[n].id === id);
+    if (same && at - last.at < MERGE_MS && !this.undone.length) {
+      last.changes = real.map((change, n) => ({ ...change, before: last.changes[n].before }));
       last.at = at;
     } else {
       this.done.push({ changes: real, merge, at });

@@ -69,7 +69,7 @@ export function listenKeys(editor, keymap, signal) {
     const key = combo(event);
     if (!key || event.defaultPrevented || event.isComposing || ignored(event, key)) return;
     const name = keymap.find(key);
-    if (key === "Space") {
+    if (event.code === "Space" && (key === "Space" || !name)) {
       event.preventDefault();
       if (!event.repeat) Object.assign(editor, { panKey: true, panned: false });
       return;
@@ -86,9 +86,9 @@ export function listenKeys(editor, keymap, signal) {
     const name = held.get(event.code);
     held.delete(event.code);
     if (name) run(name, false);
-    if (combo(event) !== "Space" || !editor.panKey) return;
+    if (event.code !== "Space" || !editor.panKey) return;
     editor.panKey = false;
-    if (!editor.panned && keymap.find("Space")) run(keymap.find("Space"), true);
+    if (!editor.panned && combo(event) === "Space" && keymap.find("Space")) run(keymap.find("Space"), true);
   };
 
   addEventListener("keydown", down, { signal });

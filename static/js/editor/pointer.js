@@ -54,8 +54,10 @@ export class Pointer {
 
   begin(at) {
     const { editor } = this;
-    if (editor.readonly) return null;
-    if (editor.tool !== "select" && !at.alt) return (editor.tool === "extreme" ? extremes : drawing)(editor, at);
+    if (editor.tool !== "select" && !at.alt && !editor.readonly) {
+      editor.store.select([]); // keys pressed meanwhile are about the box in the hand
+      return (editor.tool === "extreme" ? extremes : drawing)(editor, at);
+    }
     const handle = this.handle(at);
     if (handle) return resizing(editor, editor.store.selected()[0], handle, at);
     const hits = under(editor.targets(), at.image);
@@ -76,13 +78,13 @@ export class Pointer {
       return null;
     }
     if (!store.selection.has(top.id)) store.select([top.id]);
-    return moving(this.editor, store.selected().filter((box) => !store.flag(box.id).locked), at);
+    return this.editor.readonly ? null : moving(this.editor, store.selected().filter((box) => !store.flag(box.id).locked), at);
   }
 
   handle(at) {
-    const { store, viewport } = this.editor;
+    const { store, viewport, readonly } = this.editor;
     const [box, another] = store.selected();
-    if (!box || another || store.flag(box.id).locked) return null;
+    if (readonly || !box || another || store.flag(box.id).locked) return null;
     return handleAt(viewport.rectOnScreen(box), at.screen, REACH[at.kind] || REACH.mouse);
   }
 

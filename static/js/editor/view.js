@@ -17,9 +17,11 @@ export const place = (rect, { x, y, w, h }) => put(rect, { x, y, width: w, heigh
 
 const pen = document.createElement("canvas").getContext("2d");
 const widths = new Map();
+const MOST_WIDTHS = 2000;
 
 export function textWidth(text, font = "12px system-ui, sans-serif") {
   if (!widths.has(font + text)) {
+    if (widths.size > MOST_WIDTHS) widths.clear(); // sizes of boxes in the hand are ever new
     pen.font = font;
     widths.set(font + text, pen.measureText(text).width);
   }

@@ -1,15 +1,19 @@
 // The upload page: one request a file, four at a time, what failed listed with its reason.
 
+import { cookie } from "../session.js";
+
 const AT_ONCE = 4;
+
+// As it is now: logging in again, in another tab, changes it.
+const token = () => cookie("csrftoken");
 
 /** Sends one file; resolves to null when it is in, else to the reason why not. */
 async function send(url, { file, name }) {
   const body = new FormData();
   body.append("name", name);
   body.append("file", file);
-  const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
   try {
-    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } });
+    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token(), Accept: "application/json" } });
     if (answer.ok && !answer.redirected) return null;
     const said = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
     if (answer.status === 413) return said.reason ?? "The file is larger than this server accepts.";
@@ -69,8 +73,7 @@ class Upload {
   }
 
   async open() {
-    const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
-    const answer = await fetch(this.root.dataset.begin, { method: "POST", headers: { "X-CSRFToken": token } });
+      const answer = await fetch(this.root.dataset.begin, { method: "POST", headers: { "X-CSRFToken": token() } });
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
     return (await answer.json()).files;
   }

@@ -15,8 +15,19 @@ export function open(name) {
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
 }
 
-export function choose({ title, text, options }) {
-  const dialog = get("choose");
+// The page has one dialog of a kind: who comes second is shown when the first one is answered.
+const turns = new Map();
+
+function inTurn(name, fill) {
+  const turn = (turns.get(name) || Promise.resolve()).then(() => {
+    fill(get(name));
+    return open(name);
+  });
+  turns.set(name, turn);
+  return turn;
+}
+
+export const choose = ({ title, text, options }) => inTurn("choose", (dialog) => {
   dialog.querySelector("h2").textContent = title;
   dialog.querySelector("p").textContent = text;
   dialog.querySelector(".buttons").replaceChildren(...options.map(([value, label], n) => {
@@ -24,8 +35,7 @@ export function choose({ title, text, options }) {
     Object.assign(button, { value, textContent: label, autofocus: n === 0, className: n ? "button" : "button primary" });
     return button;
   }));
-  return open("choose");
-}
+});
 
 // A dialog with one text: resolves to the text, or to null when it was escaped.
 export async function ask(name) {
@@ -50,8 +60,7 @@ function picture(figure, labels, task, classes) {
   figure.querySelector("figcaption span").textContent = `${labels.length} ${labels.length === 1 ? "box" : "boxes"}`;
 }
 
-export function conflict({ message, name, mine, theirs, task, classes, open: stillOpen }) {
-  const dialog = get("conflict");
+export const conflict = ({ message, name, mine, theirs, task, classes, open: stillOpen }) => inTurn("conflict", (dialog) => {
   dialog.querySelector("[data-name]").textContent = name;
   dialog.querySelector("[data-message]").textContent = message;
   picture(dialog.querySelector(".mine"), mine, task, classes);
@@ -59,8 +68,7 @@ export function conflict({ message, name, mine, theirs, task, classes, open: sti
   dialog.querySelector(".theirs").hidden = !theirs;
   dialog.querySelector("[value=mine]").hidden = !stillOpen;
   dialog.querySelector("[value=theirs]").textContent = stillOpen ? "Take the newer one" : "Put mine aside and go on";
-  return open("conflict");
-}
+});
 
 // Stays until somebody is logged in again; a second step (one-time code) needs the login page itself.
 export async function logInAgain(url, email) {

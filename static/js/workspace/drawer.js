@@ -90,11 +90,20 @@ export class Comments extends Drawer {
     this.form.elements.about.disabled = !box;
     this.form.elements.about.checked = Boolean(box);
     const answer = task && await this.flow.tell(`${task.url}comments/`);
-    if (answer && task === this.flow.task) this.show(task, answer.comments);
+    if (answer) this.show(task, answer.comments);
+  }
+
+  // Another image is open.
+  follow() {
+    if (!this.isOpen) return;
+    this.form.reset();
+    this.body.querySelector("ol").replaceChildren();
+    this.draw();
   }
 
   show(task, comments) {
     task.comments = comments.length;
+    if (task !== this.flow.task) return;
     this.flow.page.countComments(task);
     this.body.querySelector(".no-comments").hidden = comments.length > 0;
     this.body.querySelector("ol").replaceChildren(...comments.map((comment) => {

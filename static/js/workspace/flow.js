@@ -177,12 +177,12 @@ export class Flow {
 
   noteSaved(record, revision) {
     const task = this.tasks.find(({ id }) => id === record.id);
-    if (task) Object.assign(task, { revision, labels: record.labels, seconds: record.seconds });
+    if (task) Object.assign(task, { revision, labels: record.labels, seconds: record.seconds, state: "in_progress" });
   }
 
   // What becomes of undecided pre-labels is the project's rule; it is said, and asked where the rule is to ask.
   async settle() {
-    const { editor } = this;
+    const { editor, task } = this;
     const undecided = editor.undecided();
     if (!undecided.length) return true;
     const sure = undecided.filter((box) => editor.isSure(box));
@@ -197,7 +197,7 @@ export class Flow {
     } else {
       editor.hint(rule === "accept" ? `${sure.length} undecided pre-labels accepted, ${below} below the slider dropped` : `${undecided.length} undecided pre-labels dropped`);
     }
-    if (!rule) return false;
+    if (!rule || this.task !== task) return false;
     const taken = new Set(rule === "accept" ? sure : []);
     editor.commit(undecided.map((box) => ({ id: box.id, before: box, after: taken.has(box) ? accepted(box) : null })));
     return true;
@@ -237,11 +237,16 @@ export class Flow {
     this.dry = false;
   }
 
-  async pass(verb, data) {
-    const { task } = this;
+  // Skips a task or says what is wrong with it. What was drawn stays on the server, so it has to be there first.
+  async pass(task, verb, data) {
+    if (this.task === task) this.editor.shut();
     await this.sync.push(task.id);
-    const answer = await this.tell(`${task.url}${verb}/`, data);
-    if (!answer) return;
+    const kept = this.sync.waiting.some(({ id }) => id === task.id);
+    const answer = kept ? this.page.hint(`${task.name} stays: what you drew is not saved yet`) : await this.tell(`${task.url}${verb}/`, data);
+    if (!answer) {
+      if (this.task === task) this.editor.readonly = this.data.readonly;
+      return;
+    }
     this.left.set(task.id, answer.revision);
     await this.sync.forget(task.id);
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
@@ -345,7 +350,7 @@ export class Flow {
 
   // Gives back what nobody has touched.
   async release() {
-    const idle = this.tasks.filter((task) => task !== this.task && task.state !== "in_progress");
+    const idle = this.tasks.filter((task) => task !== this.task && task.state !== "in_progress" && !this.sync.records.has(task.id));
     if (idle.length && !(await this.tell(this.data.urls.release, { tasks: idle.map(({ id }) => id) }))) return;
     this.tasks = this.tasks.filter((task) => !idle.includes(task));
     this.dry = true;

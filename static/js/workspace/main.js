@@ -36,21 +36,24 @@ const sync = new Sync({ journal: new Journal(data.user.id), told: (state, detail
 const flow = new Flow({ editor, sync, clock, data, page, signal });
 const queue = new Queue(document.getElementById("queue"), flow);
 const comments = new Comments(document.getElementById("comments"), flow);
-page.queue = queue;
+Object.assign(page, { queue, comments });
 page.minimap = new Minimap(editor, document.getElementById("minimap"));
 
 function focusFilter() {
   document.querySelector("[data-filter]").focus();
 }
 
+// Under an open dialog another task may come to the front: what is answered is about the one it was opened for.
 const withText = (dialog, verb, field) => async () => {
-  const text = flow.task && await ask(dialog);
-  if (text !== null && flow.task) await flow.pass(verb, { [field]: text });
+  const { task } = flow;
+  const text = task && await ask(dialog);
+  if (text !== null) await flow.pass(task, verb, { [field]: text });
 };
 
 async function rejectTask() {
-  const reason = flow.task && await ask("reject");
-  if (reason) await flow.submit({ verb: "reject", extra: { comment: reason }, settle: false });
+  const { task } = flow;
+  const reason = task && await ask("reject");
+  if (reason && flow.task === task) await flow.submit({ verb: "reject", extra: { comment: reason }, settle: false });
 }
 
 const work = {

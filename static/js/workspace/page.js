@@ -74,6 +74,8 @@ export class Page {
     this.find("#note").hidden = !task?.note;
     this.find("#note").textContent = task?.note ? `Sent back: ${task.note}` : "";
     for (const button of document.querySelectorAll("[data-needs-task]")) button.disabled = !task;
+    if (task !== this.shown) this.comments.follow();
+    this.shown = task;
     if (!task) return;
     this.countComments(task);
     this.minimap.show(task.thumbnail, { w: task.width, h: task.height });
