@@ -24,6 +24,14 @@ def too_large(request: HttpRequest, limit: int) -> HttpResponse:
     return HttpResponse(render_to_string("413.html", {"message": message, "theme": "auto"}), status=413)
 
 
+def of_unknown_length(request: HttpRequest) -> HttpResponse:
+    """411, as a line of text or in the shape of the API's errors."""
+    message = "Send a Content-Length: a body in chunks of unknown length is not read. Nothing was saved."
+    if request.path.startswith("/api/"):
+        return JsonResponse({"code": "length_required", "message": message, "errors": []}, status=411)
+    return HttpResponse(message, content_type="text/plain", status=411)
+
+
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django counts a body over the limit among the suspicious requests; to the sender it is a 413."""
     if isinstance(exception, TOO_LARGE):
@@ -35,12 +43,17 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 class BodyLimitMiddleware:
-    """Refuses by Content-Length before a byte of the body is read; uploads of files have a limit of their own."""
+    """Refuses by Content-Length before a byte of the body is read; uploads of files have a limit of their own.
+
+    A body without one would pass for an empty one: WSGI reads as much as is announced.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            return of_unknown_length(request)
         is_upload = request.content_type in STREAMED
         limit = settings.UPLOAD_LIMIT_BYTES if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = request.META.get("CONTENT_LENGTH") or "0"

@@ -278,6 +278,8 @@ STORAGES = {
 # Folders of this machine from which the pages may import; none by default: a page could read any file there.
 IMPORT_FOLDERS = env.words("IMPORT_FOLDERS")
 STORAGE_ALLOW_PRIVATE = env.boolean("STORAGE_ALLOW_PRIVATE", default=False)
+# Whether a bucket may be reached without keys, as this machine: whoever adds one reads all that the machine may read.
+STORAGE_ALLOW_ROLE = env.boolean("STORAGE_ALLOW_ROLE", default=False)
 DETECTOR_PRESET = env.choice("DETECTOR_PRESET", "", ("", "tiny", "cpu", "gpu"))
 
 STATIC_URL = "static/"

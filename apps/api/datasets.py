@@ -35,6 +35,15 @@ class DatasetIn(In):
     description: str = ""
 
 
+class DatasetEdit(In):
+    """What is left out stays as it is."""
+
+    model_config = example(name="Street cameras", description="One week in March.")
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    description: str | None = None
+
+
 class DatasetOut(Schema):
     id: int
     name: str
@@ -84,7 +93,7 @@ def get_dataset(request: HttpRequest, slug: Path[str], dataset_id: int) -> dict[
 
 
 @router.patch("/{dataset_id}", response={200: DatasetOut, **REFUSALS})
-def edit_dataset(request: HttpRequest, slug: Path[str], dataset_id: int, payload: DatasetIn) -> Dataset:
+def edit_dataset(request: HttpRequest, slug: Path[str], dataset_id: int, payload: DatasetEdit) -> Dataset:
     dataset = dataset_of(enter(request, slug, Can.MANAGE_WAREHOUSE), dataset_id)
     return services.edit(dataset, name=payload.name, description=payload.description)
 

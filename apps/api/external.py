@@ -95,12 +95,13 @@ def get_external_cycle(request: HttpRequest, where: Path[StagePath]) -> dict[str
         "version": taxonomy.version,
         "categories": trees.to_json(taxonomies.nodes(taxonomy)),
     }
+    unlabeled = external.unlabeled(cycle).count()
     return {
         "cycle": cycle.number,
         "taxonomy": named,
         "labeled": external.labeled(cycle).count(),
-        "unlabeled": external.unlabeled(cycle).count(),
-        "predicted": cycle.predictions.count(),
+        "unlabeled": unlabeled,
+        "predicted": unlabeled - external.unpredicted(cycle).count(),
     }
 
 

@@ -38,10 +38,12 @@ class LabelsetIn(In):
 
 
 class LabelsetEdit(In):
+    """What is left out stays as it is."""
+
     model_config = example(name="Final", description="Checked by hand.")
 
-    name: str = Field(min_length=1, max_length=80)
-    description: str = ""
+    name: str | None = Field(None, min_length=1, max_length=80)
+    description: str | None = None
 
 
 class LabelsetOut(Schema):

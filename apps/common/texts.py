@@ -1,20 +1,24 @@
-"""Texts that the database can hold, and a way to show those that it cannot."""
+"""Texts and numbers that the database can hold, and a way to show the texts that it cannot."""
 
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Any
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_storable(value: Any) -> bool:
-    """Whether the database can hold every text in `value`."""
+    """Whether the database can hold every text and number in `value`: JSON has no NaN and no Infinity."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, str):
             if _UNSTORABLE.search(each):
+                return False
+        elif isinstance(each, float):
+            if not isfinite(each):
                 return False
         elif isinstance(each, dict):
             waiting += [*each.keys(), *each.values()]

@@ -277,7 +277,8 @@ def from_exchange(item: object, class_of: Callable[[list[str]], int | None]) -> 
     if class_id is None:
         raise ValueError(f"category {' / '.join(path)} is not in the taxonomy.")
     attributes = item.get("attributes") or []
-    if not isinstance(attributes, list) or not all(isinstance(each, dict) and "name" in each for each in attributes):
+    named = isinstance(attributes, list) and all(isinstance(each, dict) for each in attributes)
+    if not named or not all(isinstance(each.get("name"), str) for each in attributes):
         raise ValueError("attributes must be a list of names and values.")
     raw = {
         "id": item.get("labelid"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ ENTRIES_LIMIT = 1_000_000
 # Pictures hardly compress: an entry that shrinks so far is made to fill a disk.
 RATIO_LIMIT = 200
 _SYMLINK = 0o120000
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Damaged(ValueError):
@@ -71,7 +73,7 @@ def shown(name: str) -> str:
 
 
 def _wrong_with(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or _DRIVE.match(path.parts[0]):
         return "The path leads out of the archive."
     if (info.external_attr >> 16) & 0o170000 == _SYMLINK:
         return "It is a link, not a file."

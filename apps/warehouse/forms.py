@@ -42,7 +42,7 @@ class StorageForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if bool(data.get("access_key")) != bool(data.get("secret_key")):
-            self.add_error("secret_key", "Access key and secret key belong together. Without both, the machine's role.")
+            self.add_error("secret_key", "Access key and secret key belong together.")
         return data
 
 
@@ -60,7 +60,7 @@ class S3Form(StorageForm):
         max_length=200,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown again. Leave both keys empty to use this machine's role.",
+        help_text="Stored encrypted and never shown again.",
     )
     field_order = ["name", "bucket", "region", "endpoint", "prefix", "access_key", "secret_key"]
 

@@ -215,10 +215,15 @@ def _prefix(handle: runs.Handle, row: Import) -> None:
     position = row.created + row.skipped + row.failed
     for page in _gathered(pages, ITEMS_AT_ONCE):
         wanted = [found for found in page if _is_wanted(found.key, row.params["pattern"])]
-        chunk = [Listed(position + n, each.key, each.key) for n, each in enumerate(wanted, 1)]
+        chunk = [_found(each.key, position + n) for n, each in enumerate(wanted, 1)]
         position += len(chunk)
         _commit(handle, row, chunk, page[-1].key, skip_known=True)
         handle.progress(position, position, "listing the bucket")
+
+
+def _found(key: str, position: int) -> Listed | Bad:
+    reason = items_list.wrong_with(key, key, absolute=False)
+    return Bad(position, archives.shown(key), reason) if reason else Listed(position, key, key)
 
 
 def _is_wanted(key: str, pattern: str) -> bool:

@@ -120,7 +120,9 @@ def understand(raw: object, position: int, *, absolute: bool) -> Listed | Bad:
     if not isinstance(raw, dict):
         return Bad(position, f"item {position}", "It must be an object.", raw if is_storable(raw) else None)
     if not is_storable(raw):
-        return Bad(position, _name_of(raw, position), "It has characters that cannot be stored.")
+        return Bad(
+            position, _name_of(raw, position), "It has characters or numbers (NaN, Infinity) that cannot be stored."
+        )
     path: Any = raw.get("url")
     if path is None:
         items = raw.get("items")
@@ -128,7 +130,7 @@ def understand(raw: object, position: int, *, absolute: bool) -> Listed | Bad:
             return Bad(position, _name_of(raw, position), "It needs a url, or items with exactly one path.", raw)
         path = items[0]
     name = raw.get("name", path)
-    reason = _wrong_with(path, name, absolute)
+    reason = wrong_with(path, name, absolute)
     labels, meta = raw.get("labels"), raw.get("metaData", {})
     if not reason and labels is not None and not isinstance(labels, list):
         reason = "Its labels must be a list."
@@ -152,7 +154,8 @@ def _name_of(raw: dict[str, Any], position: int) -> str:
     return storable(name[:NAME_LIMIT]) if isinstance(name, str) else f"item {position}"
 
 
-def _wrong_with(path: object, name: object, absolute: bool) -> str:
+def wrong_with(path: object, name: object, absolute: bool) -> str:
+    """Why an image cannot come from this path under this name; empty where it can."""
     if not isinstance(path, str) or not path.strip("/ "):
         return "Its path must be a text."
     if not isinstance(name, str) or not name.strip():

@@ -12,7 +12,7 @@ from apps.common import fetch
 from apps.common.http import Conflict
 from apps.warehouse.doors import Check, door, origin_of
 from apps.warehouse.models import StorageMethod
-from apps.warehouse.s3 import StorageError
+from apps.warehouse.s3 import StorageError, keyless
 
 Provider = StorageMethod.Provider
 # Hosts of public items that the pages may load images from; one more and they would allow half the internet.
@@ -43,6 +43,8 @@ def create(
         except fetch.FetchError as error:
             raise ValidationError({"endpoint": str(error)}) from error
     if provider == Provider.AWS_S3:
+        if reason := keyless(method):
+            raise ValidationError({"access_key": reason})
         method.origins = _origins(method)
     try:
         with transaction.atomic():

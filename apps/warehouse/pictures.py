@@ -25,6 +25,7 @@ EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "
 MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp", "tif": "image/tiff"}
 _READ = ["JPEG", "PNG", "BMP", "WEBP", "TIFF"]  # Pillow makes an MPO of a JPEG by itself.
 _SHOWABLE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
+_LOSSY = frozenset({"JPEG", "WEBP"})
 _ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError)
@@ -170,7 +171,8 @@ def upright(file: BinaryIO) -> bytes:
         out, kind = io.BytesIO(), "JPEG" if image.format == "MPO" else image.format
         with _room.taken(image.width * image.height):
             turned = ImageOps.exif_transpose(image)
-            turned.save(out, kind, quality=95, icc_profile=image.info.get("icc_profile"))
+            lossy = {"quality": 95} if kind in _LOSSY else {}
+            turned.save(out, kind, icc_profile=image.info.get("icc_profile"), **lossy)
         return out.getvalue()
 
 

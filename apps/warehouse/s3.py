@@ -41,6 +41,17 @@ def refuse_long(path: str, size: int, most: int | None) -> None:
         raise TooLong(f"{path} is larger than {most // 2**20} MB.")
 
 
+def keyless(method: StorageMethod) -> str:
+    """Why a bucket cannot be reached without keys, by this machine's role; empty where it can, or has keys."""
+    if method.access_key and method.secret_key:
+        return ""
+    if not settings.STORAGE_ALLOW_ROLE:
+        return "An access key is needed: this server lends its own role to nobody (STORAGE_ALLOW_ROLE)."
+    if method.bucket == settings.S3_BUCKET:
+        return "An access key is needed: this is the bucket of the server itself."
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One object of a bucket; `key` counts from the method's prefix."""
@@ -89,6 +100,8 @@ class S3:
 
     @property
     def client(self) -> S3Client:
+        if reason := keyless(self.method):
+            raise StorageError(reason)
         if self._client is None:
             self._client = self._connect()
         return self._client

@@ -62,9 +62,10 @@ def _saved(row: Row, taken: str) -> Row:
     return row
 
 
-def edit(row: Row, *, name: str, description: str) -> Row:
-    """Another name or description for a dataset or labelset."""
-    row.name, row.description = name.strip(), description.strip()
+def edit(row: Row, *, name: str | None = None, description: str | None = None) -> Row:
+    """Another name or description for a dataset or labelset; None leaves it as it is."""
+    row.name = row.name if name is None else name.strip()
+    row.description = row.description if description is None else description.strip()
     row.full_clean(exclude=["organization", "taxonomy", "created_by"], validate_constraints=False)
     try:
         with transaction.atomic():

@@ -84,6 +84,15 @@ def test_a_cycle_is_read_predicted_and_closed(caller: Caller, door: str, loop: L
     assert caller.post(f"{door}/external/cycles/1/close").status_code == 409
 
 
+def test_what_left_the_queue_is_counted_as_neither_unlabeled_nor_predicted(
+    caller: Caller, door: str, loop: Loop
+) -> None:
+    predict_all(caller, door)
+    loop.send(8)
+    info = caller.get(f"{door}/external").json()
+    assert info["unlabeled"] == info["predicted"] < 20
+
+
 def test_a_line_that_is_wrong_is_named_and_the_others_are_kept(caller: Caller, door: str) -> None:
     caller.post(f"{door}/cycles", {})
     rows = every(caller, f"{door}/external/cycles/1/unlabeled")

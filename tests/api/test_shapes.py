@@ -233,3 +233,13 @@ def test_every_body_of_the_documentation_has_an_example() -> None:
                 if media != "multipart/form-data" and not (schema.get("examples") or content.get("example")):
                     without.append(f"{method} {path}")
     assert without == []
+
+
+@pytest.mark.parametrize(("kind", "more"), [("datasets", {}), ("labelsets", {"taxonomy": "blood"})])
+def test_what_an_edit_leaves_out_stays_as_it_is(caller: Caller, kind: str, more: dict[str, str]) -> None:
+    assert caller.post("/taxonomies", {"name": "blood", "categories": [{"name": "RBC"}]}).status_code == 201
+    made = caller.post(f"/{kind}", {"name": "old", "description": "One week in March."} | more).json()
+    renamed = caller.send("PATCH", f"/{kind}/{made['id']}", {"name": "new"}).json()
+    assert (renamed["name"], renamed["description"]) == ("new", "One week in March.")
+    told = caller.send("PATCH", f"/{kind}/{made['id']}", {"description": ""}).json()
+    assert (told["name"], told["description"]) == ("new", "")

@@ -1,5 +1,9 @@
 """A body over the limit is refused with 413, on a page and in the API, before and while it is read."""
 
+import json
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.test import RequestFactory
@@ -52,3 +56,12 @@ def test_an_address_that_is_not_served_says_what_to_set(client, db):
     response = client.get("/accounts/login/", headers={"Host": "winnow.elsewhere.example"})
     assert response.status_code == 400
     assert "ALLOWED_HOSTS" in response.content.decode()
+
+
+def test_a_body_of_unknown_length_is_refused_and_not_read_as_an_empty_one(live_server, db):
+    host = urlsplit(live_server.url)
+    connection = HTTPConnection(host.hostname, host.port, timeout=30)
+    connection.request("POST", "/api/v1/anything", iter([b'{"a": ', b"1}"]), encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (411, "length_required")
+    connection.close()

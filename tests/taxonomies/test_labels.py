@@ -145,6 +145,9 @@ def test_the_exchange_form_round_trips():
 def test_an_unknown_category_in_the_exchange_form_is_named():
     with pytest.raises(ValueError, match="object / tram"):
         labels.from_exchange({"bbox2d": {}, "category": [["object", "tram"]]}, lambda path: None)
+    odd = {"bbox2d": {}, "category": [["object", "car"]], "attributes": [{"name": ["a"], "value": 1}]}
+    with pytest.raises(ValueError, match="names and values"):
+        labels.from_exchange(odd, lambda path: 1)
 
 
 def test_iou_of_a_box_with_itself_is_1_and_with_a_stranger_0():

@@ -119,6 +119,14 @@ def test_a_stem_stays_inside_its_folder_on_every_disk(name: str) -> None:
         )
 
 
+def test_files_of_an_export_fit_on_a_disk_and_none_is_a_folder_too() -> None:
+    names = Names()
+    long = [make_item(name=f"{'漢' * 100}.jpg") for _ in range(2)]
+    assert all(len(names.file(item).encode()) <= 255 for item in long)
+    files = [names.file(make_item(name=name)) for name in ("a.jpg", "a.jpg/1.jpg")]
+    assert files == ["a.jpg", "a_jpg/1.jpg"]
+
+
 def test_splits_are_shares_that_stay() -> None:
     names = [f"{n}.jpg" for n in range(5000)]
     splits = [split_of(name) for name in names]

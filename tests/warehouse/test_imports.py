@@ -233,6 +233,18 @@ def test_a_bucket_is_walked_and_the_next_time_only_what_is_new(
     assert set(second.datapoints.values_list("path", flat=True)) == {"in/new.jpg", "in/x.png"}
 
 
+def test_a_key_too_long_for_a_name_is_told_and_the_others_come_in(
+    bucket: Bucket, s3_method: StorageMethod, dataset: Dataset
+) -> None:
+    long = f"{'deep/' * 120}a.jpg"
+    for name in [long, "in.jpg"]:
+        bucket.put(name, b"x")
+    row = imports.start_prefix(dataset=dataset, storage=s3_method, prefix="", by=None)
+    work(row.run)
+    assert counts(row) == (1, 0, 1)
+    assert "longer than 500" in row.failures.get().reason
+
+
 def test_a_bucket_that_denies_listing_fails_the_run_with_the_reason(
     bucket: Bucket, s3_method: StorageMethod, dataset: Dataset
 ) -> None:
@@ -259,6 +271,8 @@ def test_an_archive_is_unpacked_without_what_is_dangerous(dataset: Dataset) -> N
         **{
             "a.jpg": make_picture(),
             "sub/b.png": make_picture(format="PNG"),
+            "2024-01-01T12:30:00.jpg": make_picture(),
+            "c:/d.jpg": make_picture(),
             "../evil.jpg": make_picture(),
             "/root.jpg": make_picture(),
             "bomb.jpg": bytes(50_000_000),
@@ -271,12 +285,14 @@ def test_an_archive_is_unpacked_without_what_is_dangerous(dataset: Dataset) -> N
         archive.writestr(link, "a.jpg")
     row = imports.start_zip(dataset=dataset, file=file, by=None)
     work(row.run)
-    assert set(dataset.datapoints.values_list("name", "width")) == {("a.jpg", 64), ("sub/b.png", 64)}
+    assert set(dataset.datapoints.values_list("name", "width")) == {
+        ("a.jpg", 64), ("sub/b.png", 64), ("2024-01-01T12:30:00.jpg", 64),
+    }  # fmt: skip
     reasons = dict(row.failures.values_list("name", "reason"))
-    assert set(reasons) == {"../evil.jpg", "/root.jpg", "bomb.jpg", "text.jpg", "link.jpg"}
+    assert set(reasons) == {"../evil.jpg", "/root.jpg", "c:/d.jpg", "bomb.jpg", "text.jpg", "link.jpg"}
     assert "out of the archive" in reasons["../evil.jpg"] and "unpacks to far more" in reasons["bomb.jpg"]
     assert "a link" in reasons["link.jpg"] and "Not a picture" in reasons["text.jpg"]
-    assert counts(row) == (2, 0, 5)
+    assert counts(row) == (3, 0, 6)
 
 
 @pytest.mark.parametrize(("beside", "told"), [("annotations/instances.json", True), ("readme.txt", False)])

@@ -54,6 +54,8 @@ def test_both_shapes_are_understood() -> None:
         ({"url": "a", "name": 3}, "name must be a text"),
         ({"url": "a" * 1001}, "longer than"),
         ({"url": "a\u0000b"}, "cannot be stored"),
+        ({"url": "a", "metaData": {"score": float("nan")}}, "NaN, Infinity"),
+        ({"url": "a", "priority": float("inf")}, "NaN, Infinity"),
         ({"url": "a\u0007b"}, "cannot be shown"),
         ({"url": "https://x.org/a.png"}, "a key in the bucket"),
         ({"url": "a", "labels": {}}, "labels must be a list"),

@@ -82,3 +82,13 @@ def test_wide_gray_of_a_tiff_is_stretched_so_that_it_can_be_seen() -> None:
     image.save(out, "TIFF")
     shown = Image.open(io.BytesIO(pictures.render(out))).convert("L")
     assert shown.getpixel((0, 0)) > 150 > 60 > shown.getpixel((8, 8))
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate", "packbits"])
+def test_a_sideways_tiff_of_any_compression_is_turned(compression: str) -> None:
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 48), "red").save(out, "TIFF", exif=exif, compression=compression)
+    out.seek(0)
+    turned = Image.open(io.BytesIO(pictures.upright(out)))
+    assert turned.size == (48, 64) and turned.getpixel((5, 5)) == (255, 0, 0)

@@ -1,6 +1,7 @@
 """S3 over HTTP: what works, and what exactly is said when it does not."""
 
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -15,7 +16,7 @@ from apps.warehouse.doors import door
 from apps.warehouse.models import Datapoint, StorageMethod
 from apps.warehouse.s3 import S3, StorageError
 from apps.warehouse.storages import open_bytes
-from tests.warehouse.bucket import Bucket
+from tests.warehouse.bucket import BUCKET, REGION, Bucket
 from tests.warehouse.factory import make_dataset, make_picture
 
 
@@ -182,3 +183,40 @@ def test_a_method_is_added_and_validated_in_the_page(bucket: Bucket, owner: User
     assert b"There is no bucket gone." in shown.content
     client.post(url, {"provider": "PUBLIC", "name": "Web"})
     assert StorageMethod.objects.filter(provider="PUBLIC", name="Web").exists()
+
+
+def test_a_bucket_without_keys_is_refused_unless_the_operator_lends_the_machine_s_role(
+    bucket: Bucket, organization: Organization, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, secret = bucket.user("s3:GetObject", "s3:ListBucket")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    bucket.put("a.jpg", make_picture())
+
+    def create(name: str) -> StorageMethod:
+        where = {"bucket": BUCKET, "region": REGION, "endpoint": bucket.endpoint}
+        return methods.create(organization=organization, by=None, name=name, provider="AWS_S3", **where)
+
+    with pytest.raises(ValidationError, match="lends its own role to nobody"):
+        create("No")
+    settings.STORAGE_ALLOW_ROLE = True
+    method = create("Role")
+    assert door(method).open("a.jpg").read() == make_picture()
+    settings.S3_BUCKET = BUCKET
+    with pytest.raises(ValidationError, match="bucket of the server itself"):
+        create("Own")
+    settings.STORAGE_ALLOW_ROLE = False
+    for attempt in (lambda: door(method).url("a.jpg"), lambda: door(method).open("a.jpg")):
+        with pytest.raises(StorageError, match="lends its own role"):
+            attempt()
+
+
+def test_rows_of_one_method_share_its_client_until_its_keys_change(bucket: Bucket, s3_method: StorageMethod) -> None:
+    again = StorageMethod.objects.get(pk=s3_method.pk)
+    assert door(again) is door(s3_method)
+    before = door(s3_method)
+    key, secret = bucket.user("s3:GetObject", "s3:ListBucket")
+    methods.rotate(method=s3_method, access_key=key, secret_key=secret, by=None)
+    assert door(s3_method) is not before
+    assert f"Credential={key}" in urllib.parse.unquote(door(s3_method).url("a.jpg"))
+    assert f"Credential={key}" not in urllib.parse.unquote(before.url("a.jpg"))

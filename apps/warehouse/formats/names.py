@@ -22,6 +22,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
 # Most names need no care: parts of letters, digits, _ and -, none of them reserved, and a suffix.
 _PART = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)[./])[a-z0-9_][a-z0-9_-]{0,99}"
 _PLAIN = re.compile(rf"({_PART}(?:/{_PART})*)\.[a-z0-9]{{1,5}}", re.IGNORECASE | re.ASCII)
+# A disk holds names of 255 bytes: what tells two apart and a suffix must still fit.
+_MOST_BYTES = 200
 _SHARES = (("train", 0.8), ("val", 0.9), ("test", 1.0))
 
 
@@ -73,12 +75,17 @@ class Names:
 
 def _made_safe(name: str) -> str:
     path = PurePosixPath(name)
-    parts = [_part(part) for part in [*path.parts[:-1], path.stem] if part not in {"/", ".."}]
+    parts = [_part(part) for part in [*map(_folder, path.parts[:-1]), path.stem] if part not in {"/", ".."}]
     return "/".join(part for part in parts if part)
 
 
+def _folder(name: str) -> str:
+    """One that is named as an image might meet that image."""
+    return name.replace(".", "_") if PurePosixPath(name).suffix.lower() in SUFFIXES else name
+
+
 def _part(part: str) -> str:
-    safe = _UNSAFE.sub("_", part).strip(". ")[:100]
+    safe = _UNSAFE.sub("_", part).encode()[:_MOST_BYTES].decode(errors="ignore").strip(". ")
     return f"_{safe}" if _RESERVED.match(safe) else safe
 
 
