@@ -14,7 +14,7 @@ import pytest
 import winnow
 from globox import AnnotationSet
 from PIL import Image
-from winnow import cli
+from winnow import cli, profiles
 from winnow.names import safe_name
 
 from apps.taxonomies import services as taxonomies
@@ -55,6 +55,29 @@ def test_a_folder_is_uploaded_once_and_what_is_broken_is_named(acme: winnow.Orga
     assert [row["width"] for row in dataset] == [64, 64, 64]
 
 
+def test_a_name_that_is_not_utf8_is_told_and_the_rest_comes_in(
+    live_server: Any, secret: str, folder: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes((folder / "0.jpg").read_bytes())
+    dataset = winnow.Client(live_server.url, secret).organization("acme").create_dataset("cells")
+    outcome = dataset.upload(folder, progress=False)
+    assert sorted(outcome.created) == ["0.jpg", "sub/1.jpg", "sub/2.jpg"]
+    assert outcome.failed == [("caf?.jpg", "Its name, or that of its folder, is not UTF-8: rename it.")]
+    monkeypatch.setenv("WINNOW_URL", live_server.url)
+    monkeypatch.setenv("WINNOW_API_KEY", secret)
+    assert cli.main(["import", str(folder), "--dataset", "cells"]) == cli.EXIT_FAILED
+    assert "caf?.jpg: Its name" in capsys.readouterr().out
+
+
+def test_at_least_one_thread_is_needed(acme: winnow.Organization, folder: Path, capsys: Any) -> None:
+    with pytest.raises(winnow.WinnowError, match="at least 1, not 0"):
+        acme.create_dataset("cells").upload(folder, threads=0, progress=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["import", str(folder), "--dataset", "cells", "--threads", "0"])
+    assert ended.value.code == cli.EXIT_USAGE
+    assert "at least 1 is needed, not '0'" in capsys.readouterr().err
+
+
 def test_a_labelset_is_exported_with_its_images(
     acme: winnow.Organization, organization: Any, folder: Path, tmp_path: Path, worker: WorkerProcess
 ) -> None:
@@ -67,6 +90,7 @@ def test_a_labelset_is_exported_with_its_images(
     box = {"id": "a", "category": 1, "bbox": [0.25, 0.25, 0.5, 0.5], "source": "human"}
     points = organization.datasets.get().datapoints.order_by("name")
     upsert_entries(labelset.id, [EntryRow(point.pk, [box], "human") for point in points])
+    settle()
     file = labelset.export("coco", to=tmp_path / "out", images=True, progress=False)
     coco = json.loads(file.read_text())
     assert file.name == "final.json" and [row["file_name"] for row in coco["images"]] == [
@@ -89,6 +113,39 @@ def test_a_labelset_is_exported_with_its_images(
     upsert_entries(labelset.id, [EntryRow(points[1].pk, [box], "human")])
     assert [entry["labels"][0]["category"] for entry in labelset] == [[["object", "WBC"]]] * 3
     assert [round(x, 2) for x in labelset.to_pandas()["x"]] == [0.25] * 3
+
+
+@pytest.mark.parametrize(("format", "suffixes"), [("yolo", {".jpg", ".txt"}), ("voc", {".jpg", ".xml"})])
+def test_a_folder_to_train_from_holds_no_labels_of_an_earlier_export(
+    acme: winnow.Organization,
+    organization: Any,
+    folder: Path,
+    tmp_path: Path,
+    worker: WorkerProcess,
+    format: str,  # noqa: A002
+    suffixes: set[str],
+) -> None:
+    acme.create_dataset("cells").upload(folder, progress=False)
+    acme.create_taxonomy("blood", ["RBC"])
+    labelset = acme.create_labelset("final", "blood")
+    points = list(organization.datasets.get().datapoints.order_by("name"))
+    upsert_entries(labelset.id, [EntryRow(point.pk, [], "human") for point in points])
+    out = tmp_path / "out"
+
+    def exported(**more: Any) -> set[str]:
+        labelset.export(format, to=out, images=True, progress=False, **more)
+        return {path.suffix for path in out.rglob("0.*")}
+
+    assert exported() == suffixes
+    (out / "mine.txt").touch()
+    LabelsetEntry.objects.filter(datapoint=points[0]).delete()
+    settle()
+    assert exported() == set()
+    assert {path.suffix for path in out.rglob("1.*")} == suffixes and (out / "mine.txt").exists()
+    upsert_entries(labelset.id, [EntryRow(points[0].pk, [], "human")])
+    settle()
+    exported(incremental=True)
+    assert {path.suffix for path in out.rglob("1.*")} == suffixes, "changes replace nothing"
 
 
 def test_an_incremental_export_holds_what_changed_and_what_is_gone(
@@ -250,6 +307,62 @@ def test_login_remembers_the_server_in_a_file_of_ones_own(
     (tmp_path / "profiles.ini").write_text("no profiles")
     assert cli.main(["projects"]) == cli.EXIT_FAILED
     assert "mend or delete it" in capsys.readouterr().err
+
+
+HERE, WORK, ELSEWHERE = "http://here.example", "http://work.example", "http://elsewhere.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "url", "key"),
+    [
+        ({}, {}, HERE, "here"),
+        ({}, {"WINNOW_URL": ELSEWHERE, "WINNOW_API_KEY": "other"}, ELSEWHERE, "other"),
+        ({}, {"WINNOW_API_KEY": "other"}, HERE, "here"),
+        ({}, {"WINNOW_URL": WORK}, None, None),
+        ({"profile": "work"}, {"WINNOW_URL": ELSEWHERE, "WINNOW_API_KEY": "other"}, WORK, "work"),
+        ({"profile": "default"}, {"WINNOW_URL": ELSEWHERE, "WINNOW_API_KEY": "other"}, HERE, "here"),
+        ({"profile": "none"}, {"WINNOW_URL": ELSEWHERE, "WINNOW_API_KEY": "other"}, None, None),
+        ({"profile": "keyless"}, {"WINNOW_API_KEY": "other"}, None, None),
+        ({"profile": "work", "url": WORK}, {"WINNOW_API_KEY": "other"}, WORK, "work"),
+        ({"profile": "work", "url": ELSEWHERE}, {}, None, None),
+        ({"url": ELSEWHERE}, {"WINNOW_URL": HERE, "WINNOW_API_KEY": "other"}, ELSEWHERE, "other"),
+        ({"profile": "work", "api_key": "mine"}, {"WINNOW_API_KEY": "other"}, WORK, "mine"),
+    ],
+)
+def test_a_named_profile_goes_before_the_environment_and_no_key_to_another_server(
+    tmp_path: Path,
+    monkeypatch: Any,
+    given: dict[str, str],
+    environment: dict[str, str],
+    url: str | None,
+    key: str | None,
+) -> None:
+    monkeypatch.setenv("WINNOW_PROFILES", str(tmp_path / "profiles.ini"))
+    for name in ("WINNOW_URL", "WINNOW_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    profiles.write("default", HERE, "here")
+    profiles.write("work", WORK, "work")
+    profiles.write("keyless", WORK, "")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if url is None:
+        with pytest.raises(winnow.WinnowError, match="No server or key"):
+            winnow.Client(**given)
+        return
+    http = winnow.Client(**given).transport.http
+    assert (str(http.base_url), http.headers["Authorization"]) == (f"{url}/api/v1/", f"Bearer {key}")
+
+
+def test_a_profile_of_the_command_line_goes_before_the_environment(
+    live_server: Any, secret: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("WINNOW_PROFILES", str(tmp_path / "profiles.ini"))
+    monkeypatch.setenv("WINNOW_URL", live_server.url)
+    monkeypatch.setenv("WINNOW_API_KEY", "wrong")
+    profiles.write("work", live_server.url, secret)
+    assert cli.main(["datasets"]) == cli.EXIT_UNAUTHORIZED
+    assert cli.main(["--profile", "work", "datasets"]) == 0
+    assert cli.main(["datasets", "--profile", "work"]) == 0
 
 
 def test_an_interrupted_command_says_so_and_leaves_no_traceback() -> None:

@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import winnow
-from winnow.transport import ATTEMPTS, Transport
+from winnow.transport import ATTEMPTS, LONGEST_ANSWER, Transport
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -41,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = _answer
+    do_GET = do_POST = do_DELETE = _answer
 
     def log_message(self, format: str, *args: Any) -> None:
         """The test keeps what was asked."""
@@ -69,6 +70,8 @@ def transport(scripted: Scripted, waits: list[float]) -> Transport:
 
 
 OK: Answer = (200, {}, b"{}")
+GONE: Answer = (404, {}, b'{"code": "not_found", "message": "There is no such object.", "errors": []}')
+BUSY: Answer = (409, {"Retry-After": "1"}, b'{"code": "conflict", "message": "Still being answered.", "errors": []}')
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -132,6 +135,67 @@ def test_every_try_of_a_post_carries_the_same_key(transport: Transport, scripted
     transport.post("x", {})
     first, again, last, other = [headers["Idempotency-Key"] for _, headers in scripted.asked]
     assert first == again == last != other
+
+
+def test_a_post_that_is_still_being_answered_is_waited_for(
+    transport: Transport, scripted: Scripted, waits: list[float]
+) -> None:
+    scripted.answers = [(503, {}, b""), *[BUSY] * 20, *[(503, {}, b"")] * (ATTEMPTS - 2), OK]
+    assert transport.post("x", {}) == {}
+    assert waits[1:21] == [1.0] * 20
+    assert len({headers["Idempotency-Key"] for _, headers in scripted.asked}) == 1
+
+
+def test_a_post_that_is_never_answered_is_given_up_after_five_minutes(
+    transport: Transport, scripted: Scripted, waits: list[float]
+) -> None:
+    scripted.answers = [BUSY]
+    with pytest.raises(winnow.Conflict, match="Still being answered"):
+        transport.post("x", {})
+    assert sum(waits) == LONGEST_ANSWER == 300
+
+
+@pytest.mark.parametrize("first", [httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut"), httpx.Response(502)])
+def test_a_delete_whose_answer_was_lost_has_done_its_work(
+    transport: Transport, first: httpx.Response | Exception
+) -> None:
+    answers = [first, httpx.Response(404, content=GONE[2])]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        given = answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    transport.http = httpx.Client(base_url="http://winnow.example/api/v1/", transport=httpx.MockTransport(answer))
+    assert transport.delete("x") is None
+    assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("method", "answers"),
+    [
+        ("DELETE", [GONE]),
+        ("DELETE", [(429, {}, b""), GONE]),
+        ("DELETE", [(502, {}, b""), (404, {}, b"404 page not found")]),
+        ("GET", [(502, {}, b""), GONE]),
+    ],
+    ids=["at once", "never begun", "of a proxy", "no delete"],
+)
+def test_what_was_not_deleted_by_an_earlier_try_is_not_found(
+    transport: Transport, scripted: Scripted, method: str, answers: list[Answer]
+) -> None:
+    scripted.answers = answers
+    with pytest.raises(winnow.NotFound):
+        transport._send(method, "x")
+
+
+def test_a_project_whose_removal_was_over_before_it_was_told_is_removed(
+    transport: Transport, scripted: Scripted
+) -> None:
+    project = winnow.Project(transport, "organizations/acme", {"id": "1", "name": "Count"})
+    scripted.answers = [(502, {}, b""), GONE]
+    assert project.delete().wait(progress=False).status == "done"
 
 
 def test_the_key_does_not_travel_to_other_servers(transport: Transport, scripted: Scripted) -> None:

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--profile", default="default", help="which server of `winnow login` to use")
+    parser.add_argument("--profile", help="which server of `winnow login` to use, whatever WINNOW_URL says")
     parser.add_argument("--organization", help="slug; by default the organization of the key")
     # Understood after the command too; not given there, what was given before it holds.
     everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -128,7 +128,13 @@ def _parser() -> argparse.ArgumentParser:
 def _import_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("folder", help="with the images, in sub-folders too")
     sub.add_argument("--dataset", required=True, help="its name; made if there is none")
-    sub.add_argument("--threads", type=int, default=4, help="uploads at a time")
+    sub.add_argument("--threads", type=_at_least_one, default=4, help="uploads at a time")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1 is needed, not {text!r}")
+    return int(text)
 
 
 def _export_options(sub: argparse.ArgumentParser) -> None:
@@ -153,7 +159,7 @@ def _login(options: argparse.Namespace) -> Any:
     if not key:
         raise WinnowError("No API key was given: make one under API keys and paste it here.")
     organization = Client(options.url, key).organization(options.organization)
-    file = profiles.write(options.profile, options.url, key)
+    file = profiles.write(options.profile or profiles.DEFAULT, options.url, key)
     return {"organization": organization.slug, "role": organization.role, "profile": str(file)}
 
 

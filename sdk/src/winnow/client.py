@@ -24,21 +24,23 @@ Named = TypeVar("Named", Dataset, Labelset, Project)
 class Client:
     """A connection to a server.
 
-    `url` and `api_key` come from the arguments, else from WINNOW_URL and WINNOW_API_KEY, else from the profile that
-    `winnow login` wrote.
+    `url` and `api_key` come from the arguments, else from WINNOW_URL and WINNOW_API_KEY, else from the default profile
+    that `winnow login` wrote. A profile that is named goes before the environment.
     """
 
-    def __init__(self, url: str | None = None, api_key: str | None = None, *, profile: str = "default") -> None:
-        stored = profiles.read(profile)
-        url = url or os.environ.get("WINNOW_URL") or stored.get("url")
-        # A key that was stored for one server is not shown to another.
+    def __init__(self, url: str | None = None, api_key: str | None = None, *, profile: str | None = None) -> None:
+        is_named = profile is not None
+        stored = profiles.read(profiles.DEFAULT if profile is None else profile)
+        given = url or (None if is_named else os.environ.get("WINNOW_URL"))
+        url = given or stored.get("url")
+        # A key that was meant for one server is not shown to another: neither a stored one, nor the environment's.
         own = stored.get("api_key") if url == stored.get("url") else None
-        api_key = api_key or os.environ.get("WINNOW_API_KEY") or own
+        env_key = os.environ.get("WINNOW_API_KEY") if given else None
+        api_key = api_key or (own or env_key if is_named else env_key or own)
         if not url or not api_key:
-            login = "winnow login URL" if profile == "default" else f"winnow --profile {profile} login URL"
-            raise WinnowError(
-                f"No server or key: pass url and api_key, set WINNOW_URL and WINNOW_API_KEY, or run '{login}'."
-            )
+            login = f"--profile {profile} login URL" if is_named else "login URL"
+            environment = "" if is_named else " set WINNOW_URL and WINNOW_API_KEY,"
+            raise WinnowError(f"No server or key: pass url and api_key,{environment} or run 'winnow {login}'.")
         if not url.startswith(("http://", "https://")):
             raise WinnowError(f"{url!r} is not the address of a server: begin it with https:// or http://.")
         if not (api_key.isascii() and api_key.isprintable()):

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from winnow.errors import Invalid
+from winnow.errors import Invalid, WinnowError
 from winnow.rows import Rows
 from winnow.runs import Run
 from winnow.transport import Transport
@@ -101,6 +101,8 @@ class Dataset:
 
         Called again after an interruption it goes on where it stopped: names that are there already are skipped.
         """
+        if threads < 1:
+            raise WinnowError(f"threads must be at least 1, not {threads}: so many images are uploaded at a time.")
         root = Path(folder)
         if not root.is_dir():
             raise NotADirectoryError(f"{root} is not a folder.")
@@ -130,6 +132,10 @@ class Dataset:
                     waiting.add(pool.submit(self._upload_one, file, name, series))
 
     def _upload_one(self, file: Path, name: str, series: int) -> tuple[str, str]:
+        # Bytes of a name that are not UTF-8 can be neither sent nor printed.
+        shown = name.encode(errors="replace").decode()
+        if shown != name:
+            return shown, "Its name, or that of its folder, is not UTF-8: rename it."
         try:
             content = {"file": (Path(name).name, file.read_bytes())}
             fields = {"name": name, "import_id": str(series)}

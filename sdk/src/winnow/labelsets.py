@@ -64,7 +64,8 @@ class Labelset:
 
         With `images` the images come along, upright as the boxes are, where the format has them: `images/` beside the
         file, or a whole folder of YOLO or VOC to train from, which is then what is returned. Names are safe for every
-        disk; `winnow.json` says which had to change and what is missing.
+        disk; `winnow.json` says which had to change and what is missing. Exported again into the same folder, YOLO and
+        VOC replace what they wrote there before; files of your own stay, and so do other splits when one is exported.
 
         Filters are the server's: `source`, `category` (class id), `low` and `high` (confidence), `q` (name), `split`
         (train, val, test), `only_matching_boxes`, `since` (a cursor). With `incremental` only what has changed since
@@ -104,7 +105,10 @@ class Labelset:
             self._transport.download(url, part, tell=bar.update)
         name = self._file_name(run.result, bool(wanted["since"]))
         if wanted["images"]:
-            file = unpack(part, folder, name.removesuffix(".zip"), is_change=bool(wanted["since"]))
+            file = unpack(
+                part, folder, name.removesuffix(".zip"), is_change=bool(wanted["since"]),
+                format=wanted["format"], split=wanted.get("split") or "",
+            )  # fmt: skip
             part.unlink()
         else:
             file = folder / name

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from winnow.errors import WinnowError
 
+DEFAULT = "default"
+
 
 def path() -> Path:
     return Path(os.environ.get("WINNOW_PROFILES", Path.home() / ".config" / "winnow" / "profiles.ini"))

@@ -13,6 +13,11 @@ from winnow.runs import Run
 from winnow.transport import Transport
 
 LEARNING_BRICK = "brightics-aia-autolabel"
+# Stands for a run that was over before its number arrived.
+REMOVED = {
+    "uid": "", "kind": "project-delete", "status": "done", "phase": "",
+    "done": 0, "total": 0, "error": "", "result": {},
+}  # fmt: skip
 
 
 class Project:
@@ -71,7 +76,7 @@ class Project:
 
     def delete(self) -> Run:
         """Remove it with its tasks; what it has written to its labelset stays there."""
-        return Run(self._transport, self._organization, self._transport.delete(self._path))
+        return Run(self._transport, self._organization, self._transport.delete(self._path) or REMOVED)
 
     def remote(self, stage: str) -> RemoteStage:
         return RemoteStage(self._transport, self._organization, f"{self._path}/stages/{stage}")

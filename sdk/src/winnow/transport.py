@@ -17,6 +17,8 @@ from winnow.errors import BY_STATUS, ServerError, WinnowError
 RETRIED = frozenset({429, 500, 502, 503, 504})
 ATTEMPTS = 6
 LONGEST_WAIT = 30.0
+# So long the server keeps the key of a request that it may still be answering.
+LONGEST_ANSWER = 300.0
 CHUNK = 1 << 16
 NO_WINNOW = "does not answer as Winnow does: is the address that of a Winnow server?"
 
@@ -56,6 +58,7 @@ class Transport:
         return self._send("PUT", path, json=body)
 
     def delete(self, path: str) -> Any:
+        """None also when an earlier try has deleted it and only its answer was lost."""
         return self._send("DELETE", path)
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
@@ -126,19 +129,28 @@ class Transport:
         return self._without_key
 
     def _send(self, method: str, path: str, **more: Any) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt, waited, may_have_acted = 1, 0.0, False
+        while True:
             try:
                 response = self.http.request(method, path, **more)
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS:
                     raise WinnowError(f"{self.http.base_url} cannot be reached: {error}") from error
+                may_have_acted = True
                 self._wait(_pause(attempt))
+                attempt += 1
                 continue
-            if attempt < ATTEMPTS and _may_be_repeated(response):
-                self._wait(_asked_pause(response) or _pause(attempt))
-                continue
-            return _content(response)
-        raise AssertionError("unreachable")
+            pause = _asked_pause(response) or _pause(attempt)
+            if _is_still_answered(response) and waited + pause <= LONGEST_ANSWER:
+                waited += pause
+            elif response.status_code in RETRIED and attempt < ATTEMPTS:
+                may_have_acted = may_have_acted or response.status_code >= 500
+                attempt += 1
+            elif method == "DELETE" and may_have_acted and _is_gone(response):
+                return None
+            else:
+                return _content(response)
+            self._wait(pause)
 
 
 def _content(response: httpx.Response) -> Any:
@@ -162,9 +174,14 @@ def _given(params: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if value is not None}
 
 
-def _may_be_repeated(response: httpx.Response) -> bool:
-    """409 with a pause: the first of these requests is still being answered."""
-    return response.status_code in RETRIED or (response.status_code == 409 and "Retry-After" in response.headers)
+def _is_still_answered(response: httpx.Response) -> bool:
+    """409 with a pause: the first of these requests, with the same idempotency key, is still being answered."""
+    return response.status_code == 409 and "Retry-After" in response.headers
+
+
+def _is_gone(response: httpx.Response) -> bool:
+    """In Winnow's words: a proxy whose server is being restarted answers 404 too."""
+    return response.status_code == 404 and error_of(response).code == "not_found"
 
 
 def _asked_pause(response: httpx.Response) -> float | None:
