@@ -1,7 +1,6 @@
-// What every page loads: theme, menus, dialogs, failed requests, ended sessions, file drops.
+// What every page loads: theme, menus, dialogs, failed requests, ended sessions.
 
 import { mountDialogs } from "./dialogs.js";
-import { mountDrops } from "./filedrop.js";
 import { mountRequests } from "./requests.js";
 import { mountSession } from "./session.js";
 import { mountShell } from "./shell.js";
@@ -10,4 +9,3 @@ mountShell(document);
 mountDialogs(document);
 mountRequests(document);
 mountSession(document);
-mountDrops(document);

@@ -13,8 +13,11 @@ export function ask(text, verb = "Continue", danger = false) {
   });
 }
 
-function askFor(element, text) {
-  return ask(text, element.dataset.confirmVerb, "confirmDanger" in element.dataset);
+async function askFor(element, text) {
+  element.dataset.asked = "";
+  const answer = await ask(text, element.dataset.confirmVerb, "confirmDanger" in element.dataset);
+  delete element.dataset.asked;
+  return answer;
 }
 
 async function confirmRequest(event) {

@@ -50,11 +50,12 @@ function count(step) {
 
 const late = new Set();
 
-// While somebody answers a dialog or has a menu open, nothing under it is replaced; it is as soon as they are done.
+// What has a dialog or a menu open in it, or is asked about, is replaced as soon as that is done with.
 function wait(event) {
   const { target, elt, requestConfig, pathInfo } = event.detail;
-  const open = document.querySelector("dialog[open]") ?? target.querySelector("details[data-menu][open]");
-  if (!open || requestConfig.verb !== "get" || open.contains(elt) || open.contains(target)) return;
+  const asked = target.querySelector("[data-asked]") && document.getElementById("confirm");
+  const open = target.querySelector("dialog[open], details[data-menu][open]") ?? asked;
+  if (!open || requestConfig.verb !== "get" || open.contains(elt)) return;
   event.detail.shouldSwap = false;
   if (late.has(target)) return;
   late.add(target);

@@ -1,5 +1,6 @@
 // The upload page: one request a file, four at a time, what failed listed with its reason.
 
+import { mountDrops } from "../filedrop.js";
 import { cookie } from "../session.js";
 
 const AT_ONCE = 4;
@@ -124,4 +125,5 @@ class Upload {
 }
 
 const root = document.getElementById("upload");
+mountDrops(document);
 if (root) new Upload(root);
