@@ -61,8 +61,9 @@ def dataset(organization: Organization, labelset: Labelset, owner: User) -> Data
 def listed(organization: Organization, dataset: Dataset, owner: User) -> Import:
     """An import with some failures, beside two storages."""
     methods.create(
-        organization=organization, by=owner, name="Archive", provider="AWS_S3", bucket="a-bucket", region="eu-west-1"
-    )
+        organization=organization, by=owner, name="Archive", provider="AWS_S3", bucket="a-bucket", region="eu-west-1",
+        access_key="AKIAEXAMPLE", secret_key="a secret",
+    )  # fmt: skip
     web = methods.create(organization=organization, by=owner, name="Web", provider="PUBLIC")
     items = [{"url": f"https://images.example.org/{n}.jpg", "name": LONG.format(100 + n)} for n in range(3)]
     items += [{"url": "relative.png"}, {"url": "https://images.example.org/0.jpg", "name": items[0]["name"]}]

@@ -193,6 +193,7 @@ export class Panel {
   bindFields() {
     this.fields = [...this.root.querySelectorAll("[data-field]")];
     const commit = (input) => {
+      input.typed = false;
       const [box] = this.editor.store.selected();
       const value = Number.parseFloat(input.value);
       if (!box || !Number.isFinite(value)) return this.drawFields();
@@ -204,10 +205,18 @@ export class Panel {
       return this.drawFields();
     };
     for (const input of this.fields) {
+      input.addEventListener("input", () => { input.typed = true; }); // a frame that comes late writes nothing over it
       input.addEventListener("change", () => commit(input));
+      input.addEventListener("blur", () => {
+        input.typed = false;
+        this.drawFields();
+      });
       input.addEventListener("keydown", (event) => {
         if (event.key === "Enter") commit(input);
-        if (event.key === "Escape") this.editor.stage.focus();
+        if (event.key !== "Escape") return;
+        input.typed = false;
+        this.drawFields();
+        this.editor.stage.focus();
       });
     }
   }
@@ -220,7 +229,7 @@ export class Panel {
     for (const input of this.fields) {
       input.disabled = !one || this.editor.readonly || Boolean(this.editor.store.flag(box.id).locked);
       const text = one ? String(Math.round(box[input.dataset.field] * 100) / 100) : "";
-      if (input.value !== text) input.value = text;
+      if (!input.typed && input.value !== text) input.value = text;
     }
   }
 
