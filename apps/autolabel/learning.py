@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from apps.detector import calibrate
 from apps.detector.boxes import agreement
 from apps.detector.evaluate import average_precision
 from apps.detector.predict import Detector
-from apps.detector.types import ImageSource, NothingToLearn, Predicted, Raw, Sample, Trained, Truth
+from apps.detector.types import ImageSource, NothingToLearn, Predicted, Raw, Sample, Trained, Truth, UnreadableImage
 from apps.labeling.models import Task
 from apps.projects.models import Stage
 from apps.taxonomies.models import Category
+from apps.warehouse.s3 import StorageError
 from apps.warehouse.storages import image_source
 
 TRAINING, CALIBRATING, PREDICTING, RANKING = "Training", "Calibrating", "Predicting", "Ranking"
@@ -44,8 +46,19 @@ def class_ids(stage: Stage) -> list[int]:
 
 
 def source_of(task: Task) -> ImageSource:
-    """The image of a task that was read with `select_related("datapoint__storage")`."""
-    return image_source(task.datapoint)
+    """The image of a task that was read with `select_related("datapoint__storage")`.
+
+    One that its storage does not hand over is one more that cannot be read: it is named, and the others go on.
+    """
+    source = image_source(task.datapoint)
+    return partial(_read, source) if callable(source) else source
+
+
+def _read(source: Callable[[], bytes]) -> bytes:
+    try:
+        return source()
+    except StorageError as error:
+        raise UnreadableImage(str(error)) from error
 
 
 def truth_of(labels: Sequence[dict[str, Any]], known: set[int]) -> Truth:
@@ -123,9 +136,10 @@ def calibrate_cycle(handle: Handle, cycle: Cycle) -> None:
     predicted = calibrate.cross_fitted(seen, truths) if seen else []
     scored = _scored(predicted, truths)
     # A check drawn from confident images alone says nothing of the whole.
-    whole = [pair for task, pair in zip(readable, scored, strict=True) if not is_partial(task)]
+    drawn = [n for n, task in enumerate(readable) if not is_partial(task)]
+    whole = [scored[n] for n in drawn]
     measured = quality.measure([pair.agreement for pair in whole])
-    precision = average_precision(seen, truths, known)
+    precision = average_precision([seen[n] for n in drawn], [truths[n] for n in drawn], known)
     with handle.guard():
         note_unreadable(cycle, unreadable)
         cycle.calibration = calibration.to_json()

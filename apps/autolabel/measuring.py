@@ -55,7 +55,8 @@ def _calibrate(handle: Handle, cycle: Cycle) -> None:
             for row, agreed, sure in zip(rows, reached, confidence, strict=True)
         ]
         figures = _calibration_figures(calibration, confidence[whole], reached[whole])
-        cycle.metrics = _metrics(cycle, rows) | figures | {"worst": worst_of(judged)}
+        drawn = [rows[n] for n in np.flatnonzero(whole)]
+        cycle.metrics = _metrics(cycle, drawn) | figures | {"worst": worst_of(judged)}
         cycle.save(
             update_fields=["calibration", "held_out_images", "agreement", "agreement_low", "agreement_high"]
             + ["agreement_n", "scored", "metrics"]

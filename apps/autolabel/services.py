@@ -328,6 +328,8 @@ def take_again(run: Run) -> None:
     learner = locked(held.stage)
     require_ready(held.stage)
     cycle = Cycle.objects.filter(run=run).first()
+    if cycle and learner.current == cycle:
+        raise Conflict(f"Cycle {cycle.number} has ended and is current. Trigger a new one.")
     if cycle and learner.current and learner.current.number > cycle.number:
         raise Conflict(f"Cycle {learner.current.number} has ended since. Trigger a new one.")
     if run.kind == FLUSH and run.params["cycle"] != learner.current_id:

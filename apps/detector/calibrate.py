@@ -115,7 +115,9 @@ def _poisson_binomial(shares: FloatArray) -> FloatArray:
 
 def _poisson(mean: float) -> FloatArray:
     last = math.ceil(mean + 8 * math.sqrt(mean) + 4)
-    law = np.cumprod([math.exp(-mean)] + [mean / k for k in range(1, last + 1)])
+    steps = np.log(max(mean, 1e-300)) - np.log(np.arange(1, last + 1))
+    logs = np.concatenate([[0.0], np.cumsum(steps)])  # exp(-mean) alone is 0 from a mean of 746 on
+    law = np.exp(logs - logs.max())
     return np.asarray(law / law.sum())
 
 

@@ -99,13 +99,23 @@ def fit_logistic(
 
 
 def fit_isotonic(scores: FloatArray, hits: FloatArray) -> Steps:
-    """Pool adjacent violators; every block leans to one half by a single pseudo-answer, so none says 0 or 1."""
-    order = np.argsort(scores, kind="stable")
-    blocks: list[list[float]] = []  # sum of hits, count, sum of scores
-    for score, hit in zip(np.asarray(scores)[order], np.asarray(hits)[order], strict=True):
-        blocks.append([float(hit), 1.0, float(score)])
+    """Pool adjacent violators; every block leans to one half by a single pseudo-answer, so none says 0 or 1.
+
+    Rows of one score are one. A block holds from its lowest score to its highest.
+    """
+    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    sums = np.bincount(place.ravel(), weights=np.asarray(hits, dtype=np.float64).ravel())
+    blocks: list[tuple[float, float, float, float]] = []  # sum of hits, count, lowest and highest score
+    for score, hit, count in zip(values.tolist(), sums.tolist(), counts.tolist(), strict=True):
+        blocks.append((hit, count, score, score))
         while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1] = [mine + theirs for mine, theirs in zip(blocks[-1], last, strict=True)]
-    shares = np.maximum.accumulate([(hits_in + 0.5) / (count + 1) for hits_in, count, _ in blocks])
-    return Steps(tuple(total / count for _, count, total in blocks), tuple(float(share) for share in shares))
+            more, of, _, high = blocks.pop()
+            right, among, low, _ = blocks[-1]
+            blocks[-1] = right + more, among + of, low, high
+    shares = np.maximum.accumulate([(right + 0.5) / (among + 1) for right, among, _, _ in blocks]).tolist()
+    points = [
+        (score, share)
+        for (_, _, low, high), share in zip(blocks, shares, strict=True)
+        for score in ((low, high) if low < high else (low,))
+    ]
+    return Steps(tuple(score for score, _ in points), tuple(share for _, share in points))

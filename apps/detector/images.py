@@ -1,6 +1,7 @@
 """From encoded bytes to pixels as a browser shows them, fitted to the detector's canvas."""
 
 import io
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ def displayed_size(source: ImageSource) -> tuple[int, int]:
         with Image.open(_stream(source)) as image:
             sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
             return (image.height, image.width) if sideways else (image.width, image.height)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise UnreadableImage(_reason(error)) from error
 
 
@@ -55,7 +56,7 @@ def _decode(source: ImageSource, canvas: tuple[int, int]) -> Image.Image:
             small = _rgb(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
             small.getexif()[_ORIENTATION_TAG] = image.getexif().get(_ORIENTATION_TAG, 1)
             return ImageOps.exif_transpose(small)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise UnreadableImage(_reason(error)) from error
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 
 from apps.autolabel import learning, predicting, queue, services, state
@@ -15,7 +18,7 @@ from apps.common.models import Run, RunStatus, Shard
 from apps.detector.types import Trained
 from apps.labeling.models import Annotation, Prelabel, Task
 from apps.labeling.selection import opening, take_next
-from apps.warehouse.models import Datapoint
+from apps.warehouse.models import Datapoint, StorageMethod
 from tests.autolabel.loop import Loop, perform
 
 # Training lasts longer than a transaction may stand idle.
@@ -118,21 +121,38 @@ def test_what_was_sent_while_a_cycle_ran_keeps_its_frozen_prediction(trained: Lo
     assert not Prediction.objects.filter(task__batch=batch).exists()
 
 
+def break_file(point: Datapoint) -> None:
+    (settings.MEDIA_ROOT / point.path).write_bytes(b"\x89PNG\r\n\x1a\n broken")
+
+
+def take_away(point: Datapoint) -> None:
+    """Its storage does not hand it over: nobody listens there."""
+    web, _ = StorageMethod.objects.get_or_create(organization=point.dataset.organization, name="Web", provider="PUBLIC")
+    Datapoint.objects.filter(pk=point.pk).update(storage=web, path=f"http://127.0.0.1:9/{point.pk}.png")
+
+
 @trains
-def test_unreadable_images_are_named_and_neither_trained_on_nor_predicted(loop: Loop) -> None:
+@pytest.mark.parametrize("spoil", [break_file, take_away])
+def test_unreadable_images_are_named_and_neither_trained_on_nor_predicted(
+    loop: Loop, spoil: Callable[[Datapoint], None]
+) -> None:
     loop.send(24)
     loop.label()
     labeled = Task.objects.filter(in_training_set=True, is_held_out=False).first()
     queued = Task.objects.filter(stage=loop.stage(), state="waiting").first()
     assert labeled and queued
     for task in (labeled, queued):
-        (settings.MEDIA_ROOT / Datapoint.objects.get(tasks=task).path).write_bytes(b"\x89PNG\r\n\x1a\n broken")
+        spoil(Datapoint.objects.get(tasks=task))
     cycle = loop.cycle()
     assert cycle.train_images == 19
     assert set(Unreadable.objects.values_list("task_id", flat=True)) == {labeled.pk, queued.pk}
     assert all(Unreadable.objects.values_list("reason", flat=True))
     assert not Prediction.objects.filter(task=queued).exists()
     assert not predicting.has_unscored(cycle)
+    Run.objects.filter(pk=cycle.run_id).update(status=RunStatus.CANCELED)
+    with transaction.atomic(), pytest.raises(Conflict, match="has ended and is current"):
+        services.take_again(Run.objects.get(pk=cycle.run_id))
+    assert Prediction.objects.filter(cycle=cycle).exists()
 
 
 def test_a_training_set_that_cannot_be_read_fails_with_the_reason(loop: Loop) -> None:

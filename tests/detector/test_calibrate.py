@@ -146,3 +146,22 @@ def test_an_isotonic_curve_never_falls() -> None:
     values = curve(np.linspace(0, 1, 101))
     assert (np.diff(values) >= 0).all()
     assert np.abs(values - np.linspace(0, 1, 101) ** 2).mean() < 0.08
+
+
+def test_rows_of_one_score_are_worth_their_mean() -> None:
+    random = np.random.default_rng(0)
+    scores = np.concatenate([np.linspace(0.2, 0.6, 200), np.ones(200)])
+    hits = np.concatenate([np.full(200, 0.3), random.random(200) < 0.7]).astype(float)
+    assert float(fit_isotonic(scores, hits)(np.ones(1))[0]) == pytest.approx(hits[200:].mean(), abs=0.01)
+
+
+def test_what_is_as_right_as_the_best_is_not_cut_away() -> None:
+    scores = np.linspace(0.35, 0.95, 400)
+    assert fit_isotonic(scores, np.ones(400)).reaches(0.5) == 0.35
+    cut = fit_isotonic(np.concatenate([[0.2], scores]), np.concatenate([[0.0], np.ones(400)])).reaches(0.5)
+    assert 0.2 < cut <= 0.35
+
+
+def test_a_thousand_unseen_objects_in_an_image_still_have_an_expectation() -> None:
+    found = expected_agreement(np.full(300, 0.9), NONE, 1000.0)
+    assert 0 < found < 1

@@ -1,5 +1,6 @@
 """Odd data: nothing of it may stop a training or a prediction."""
 
+import contextlib
 import dataclasses
 import io
 from collections.abc import Callable
@@ -118,6 +119,13 @@ def test_a_class_that_appears_in_a_later_cycle_is_learned(trained: Trained, tmp_
 def test_bytes_that_are_no_image_are_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableImage, match=reason):
         fit_image(lambda: data, (128, 96))
+
+
+def test_a_stub_of_exif_is_no_crash() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, "JPEG", exif=b"Exif\0\0II*\0")
+    with contextlib.suppress(UnreadableImage):
+        assert fit_image(stream.getvalue, (128, 96)).pixels.shape == (96, 128, 3)
 
 
 def test_a_decompression_bomb_is_refused_from_its_header() -> None:
