@@ -13,6 +13,7 @@ from apps.autolabel.models import Cycle, Learner, StageRun
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus
+from apps.labeling import transitions
 from apps.labeling.models import Batch, Task
 from apps.projects.services import archive
 from tests.autolabel.loop import Loop
@@ -214,3 +215,12 @@ def test_no_cycle_begins_in_a_project_that_is_being_archived(loop: Loop) -> None
     other.join()
     assert told == ["The project is archived."]
     assert not StageRun.objects.exists()
+
+
+def test_an_audit_that_is_moved_back_to_the_queue_measures_nothing_any_more(trained: Loop) -> None:
+    trained.send(5)
+    audit = Task.objects.filter(is_audit=True, annotation=None).first()
+    assert audit and audit.is_held_out
+    transitions.move_to(task_ids=[audit.uid], stage=trained.stage(), by=trained.user)
+    audit.refresh_from_db()
+    assert audit.stage == trained.stage() and not audit.is_audit and not audit.is_held_out

@@ -18,6 +18,7 @@ from apps.labeling.models import OPEN_STATES, Batch, Prelabel, Task, TaskState
 from apps.labeling.transitions import moves
 from apps.labeling.transitions.moves import Source
 from apps.labeling.transitions.shared import HELD_STATES, lease_end, pipeline_of, withdraw_entries
+from apps.projects.bricks import LEARNING
 from apps.projects.models import Stage
 from apps.projects.pipelines import brick_of
 
@@ -223,6 +224,11 @@ def move_to(*, task_ids: Sequence[UUID], stage: Stage, by: User) -> int:
         withdraw_entries(ids)
         for name, members in _by_stage(locked).items():
             moves.put(stage=stage, task_ids=members, verb="moved", by=by.pk, origin=name)
+        if stage.brick == LEARNING:
+            # Next time they go out by rank, with pre-labels to see: they are no measure of the model any more.
+            unlabeled = Task.objects.filter(pk__in=ids, annotation=None)
+            Prelabel.objects.filter(task__in=unlabeled).delete()
+            unlabeled.update(is_audit=False, is_held_out=False)
     return len(ids)
 
 
