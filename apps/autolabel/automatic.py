@@ -17,6 +17,8 @@ from apps.projects.models import Project, Stage
 
 log = logging.getLogger(__name__)
 
+FAILED = "Nothing: an unexpected error, of which the server's log says more. It is tried again at every sweep."
+
 
 def decide_all() -> None:
     """Every stage in automatic mode, one after the other; what goes wrong in one keeps no other from its turn."""
@@ -26,6 +28,13 @@ def decide_all() -> None:
             decide(stage)
         except Exception:
             log.exception("Automatic mode failed in %s / %s", stage.project, stage.name)
+            learner_of(stage)
+            _note(stage, FAILED)  # where it is the database that is away this raises, and ends the sweep's turn
+
+
+def _note(stage: Stage, words: str) -> None:
+    """Said on the stage's page."""
+    Learner.objects.filter(stage=stage).update(last_decision=words[:300], last_decision_at=timezone.now())
 
 
 def decide(stage: Stage) -> list[str]:
@@ -34,8 +43,7 @@ def decide(stage: Stage) -> list[str]:
         services.locked(stage)
         made = [words for words in (_stock(stage), _train(stage)) if words]
         if made:
-            words, now = " ".join(made)[:300], timezone.now()
-            Learner.objects.filter(stage=stage).update(last_decision=words, last_decision_at=now)
+            _note(stage, " ".join(made))
     return made
 
 

@@ -89,6 +89,7 @@ def test_what_is_wrong_in_one_stage_keeps_no_other_from_its_turn(
     stage.save(update_fields=["config"])
     automatic.decide_all()
     assert "Automatic mode failed in Loop / ACTIVE_LEARNING" in caplog.text and "TypeError" in caplog.text
+    assert Learner.objects.get(stage=stage).last_decision == automatic.FAILED, "and the stage's page says so"
     assert elsewhere.count("LABEL", "waiting") == 2
 
 
