@@ -365,6 +365,27 @@ def test_the_comments_follow_the_open_image(work, desk):
     assert Comment.objects.get(text="And this?").task == desk.task("b.jpg")
 
 
+def test_a_list_of_comments_that_comes_late_does_not_take_away_a_newer_one(work, desk):
+    held = []
+
+    def answered_but_held(route):
+        held.append((route, route.fetch()))
+
+    work.page.route("**/comments/", answered_but_held, times=1)
+    work.keys("c")
+    drawer = work.page.locator("#comments")
+    drawer.get_by_label("New comment").fill("Car or van?")
+    work.until(lambda: held)
+    drawer.get_by_role("button", name="Add comment").click()
+    expect(drawer.locator(".text")).to_have_text("Car or van?")
+    [(route, answer)] = held
+    with work.page.expect_response("**/comments/") as late:
+        route.fulfill(response=answer)
+    late.value.finished()
+    work.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    expect(drawer.locator(".text")).to_have_text("Car or van?")
+
+
 def test_comments_on_the_task_and_on_a_box(work, desk, labeler):
     work.draw(50, 60, 100, 90)
     work.saving_done()

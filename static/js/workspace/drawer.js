@@ -78,6 +78,8 @@ export class Comments extends Drawer {
     super(element);
     this.flow = flow;
     this.form = element.querySelector("form");
+    this.turn = 0;
+    this.shown = 0;
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
@@ -89,8 +91,17 @@ export class Comments extends Drawer {
     const [box] = this.flow.editor.store.selected();
     this.form.elements.about.disabled = !box;
     this.form.elements.about.checked = Boolean(box);
-    const answer = task && await this.flow.tell(`${task.url}comments/`);
-    if (answer) this.show(task, answer.comments);
+    if (task) await this.ask(task);
+  }
+
+  // A list that was asked for before the one that is shown is out of date, whenever it comes.
+  async ask(task, data) {
+    const turn = ++this.turn;
+    const answer = await this.flow.tell(`${task.url}comments/`, data);
+    if (!answer || turn < this.shown) return Boolean(answer);
+    this.shown = turn;
+    this.show(task, answer.comments);
+    return true;
   }
 
   // Another image is open.
@@ -126,15 +137,15 @@ export class Comments extends Drawer {
   }
 
   async send() {
+    const { task } = this.flow;
     const { text, about } = this.form.elements;
     const [box] = this.flow.editor.store.selected();
-    if (await this.post({ text: text.value, label_id: about.checked && box ? box.id : "" })) this.form.reset();
+    const sent = await this.post({ text: text.value, label_id: about.checked && box ? box.id : "" });
+    if (sent && task === this.flow.task) this.form.reset();
   }
 
   async post(data) {
     const { task } = this.flow;
-    const answer = task && await this.flow.tell(`${task.url}comments/`, data);
-    if (answer) this.show(task, answer.comments);
-    return Boolean(answer);
+    return task && this.ask(task, data);
   }
 }
