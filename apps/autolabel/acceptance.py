@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.accounts import audit
 from apps.accounts.models import User
@@ -67,17 +67,17 @@ def revert(flushed: Run, stage: Stage, *, by: User | None, key: uuid.UUID | None
         if earlier := services.asked(stage, key):
             return earlier
         services.require_ready(stage)
-        reversion = Reversion.of(flushed)
+        [reversion] = _reversions([flushed])
         if not reversion.can_begin:
             raise Conflict("There is nothing to take back from this flush.")
         run = runs.create(
             organization=stage.project.organization, kind=REVERT, target=stage.pk, params={"flush": flushed.pk},
-            requested_by=by, total=reversion.auto, phase="Waiting",
+            requested_by=by, total=reversion.left, phase="Waiting",
         )  # fmt: skip
         services.hold(stage, run, key)
         audit.record(
             stage.project.organization, by, "took auto-labels back", f"{stage.project.name} / {stage.name}",
-            flush=str(flushed.uid), auto_labels=reversion.auto,
+            flush=str(flushed.uid), auto_labels=reversion.left,
         )  # fmt: skip
         runs.enqueue(run)
     return run
@@ -85,48 +85,69 @@ def revert(flushed: Run, stage: Stage, *, by: User | None, key: uuid.UUID | None
 
 @dataclass(frozen=True, slots=True)
 class Reversion:
-    """A flush that has ended, how many auto-labels it sent, and the run that took them back."""
+    """A flush that has ended, how many auto-labels it sent and how many were taken back, and the last run that did."""
 
     flush: Run
     auto: int
+    taken: int
     run: Run | None
 
-    @classmethod
-    def of(cls, flush: Run) -> Reversion:
-        done = Run.objects.filter(kind=REVERT, target=flush.target, params__flush=flush.pk)
-        return cls(flush, auto_sent(flush), done.order_by("-id").first())
+    @property
+    def left(self) -> int:
+        """At most: with some of them something was done since."""
+        return self.auto - self.taken
 
     @property
     def can_begin(self) -> bool:
-        unused = self.run is None or self.run.status in (RunStatus.FAILED, RunStatus.CANCELED)
-        return bool(self.auto) and unused and self.flush.status not in ACTIVE
+        if self.left <= 0 or self.flush.status in ACTIVE:
+            return False
+        return self.run is None or self.run.status in (RunStatus.FAILED, RunStatus.CANCELED) or self._began_again
+
+    @property
+    def _began_again(self) -> bool:
+        """What was broken off, taken back, tried again: it has sent more since."""
+        ended, taken = self.flush.ended_at, self.run.ended_at if self.run else None
+        return ended is not None and taken is not None and taken < ended
 
 
-def auto_sent(flush: Run) -> int:
-    """Of a flush that was broken off nobody has counted them: at most what it did."""
-    return int(flush.result.get("auto", flush.done))
+def _reversions(flushes: Sequence[Run]) -> list[Reversion]:
+    tried = Run.objects.filter(
+        kind=REVERT, target__in={run.target for run in flushes}, params__flush__in=[run.pk for run in flushes]
+    )
+    of: dict[int, list[Run]] = {run.pk: [] for run in flushes}
+    for run in tried.order_by("id"):
+        of[run.params["flush"]].append(run)
+    return [
+        Reversion(
+            flush=flush,
+            auto=flush.result.get("auto", 0),
+            taken=sum(run.result.get("reverted", 0) for run in of[flush.pk]),
+            run=of[flush.pk][-1] if of[flush.pk] else None,
+        )
+        for flush in flushes
+    ]
 
 
 def reversions(stage: Stage, limit: int = 10) -> list[Reversion]:
     """The newest flushes that sent auto-labels, with what became of them."""
-    flushes = Run.objects.filter(kind=services.FLUSH, target=stage.pk).exclude(status__in=ACTIVE)
-    flushes = flushes.filter(Q(result__auto__gt=0) | ~Q(status=RunStatus.DONE), done__gt=0)
-    return [Reversion.of(run) for run in flushes.select_related("requested_by", "organization").order_by("-id")[:limit]]
+    flushes = Run.objects.filter(kind=services.FLUSH, target=stage.pk, result__auto__gt=0).exclude(status__in=ACTIVE)
+    return _reversions(list(flushes.select_related("requested_by", "organization").order_by("-id")[:limit]))
 
 
 def take_back(handle: runs.Handle) -> dict[str, Any]:
     """The job of a reversion: chunk after chunk, each one transaction; begun again it goes on where it stopped."""
     stage = Stage.objects.select_related("project__organization").get(pk=handle.run.target or 0)
-    handle.progress(0, phase="Taking auto-labels back")
-    taken, last = 0, 0
+    handle.progress(handle.run.result.get("reverted", 0), phase="Taking auto-labels back")
+    last = 0
     while ids := list(_sent_by_model(stage).filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
         with handle.guard():
-            taken += transitions.unflush(
+            taken = transitions.unflush(
                 stage=stage, task_ids=ids, flush=handle.params["flush"], by=handle.run.requested_by
             )
+            handle.count(reverted=taken)
         last = ids[-1]
-        handle.progress(taken)
-    return {"reverted": taken}
+        handle.progress(handle.run.result["reverted"])
+    return {"reverted": 0, **handle.run.result}
 
 
 def _sent_by_model(stage: Stage) -> QuerySet[Task]:

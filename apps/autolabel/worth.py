@@ -13,7 +13,7 @@ from apps.autolabel import quality
 from apps.autolabel.acceptance import REVERT
 from apps.autolabel.models import Cycle
 from apps.autolabel.services import FLUSH
-from apps.common.models import Run, RunStatus
+from apps.common.models import Run
 from apps.projects.models import Stage
 from apps.taxonomies.models import Category
 
@@ -74,12 +74,12 @@ def _by_hand(stage: Stage) -> tuple[int, int, float | None, float]:
 
 
 def _by_model(stage: Stage) -> int:
-    """Auto-labels that have left and were not taken back."""
-    done = Run.objects.filter(target=stage.pk, status=RunStatus.DONE)
+    """Auto-labels that have left and were not taken back, whether or not all ended that was begun."""
 
     def total(kind: str, key: str) -> int:
-        values = done.filter(kind=kind).annotate(value=Cast(KT(f"result__{key}"), IntegerField()))
-        return int(values.aggregate(total=Sum("value"))["total"] or 0)
+        runs = Run.objects.filter(kind=kind, target=stage.pk)
+        value = Cast(KT(f"result__{key}"), IntegerField())
+        return int(runs.aggregate(total=Sum(value))["total"] or 0)
 
     return max(0, total(FLUSH, "auto") - total(REVERT, "reverted"))
 

@@ -133,6 +133,14 @@ class Handle:
             yield
             self._write()
 
+    def count(self, **figures: int) -> None:
+        """Add to figures of the result, inside a guard: however a run ends, they tell what all its attempts did."""
+        result: dict[str, Any] = dict(self.run.result)
+        for name, more in figures.items():
+            result[name] = result.get(name, 0) + more
+        self._write(result=result)
+        self.run.result = result
+
     def finish(self, result: dict[str, Any] | None = None) -> None:
         ended = Greatest("done", "total")
         self._end(RunStatus.DONE, result=result or {}, done=ended, error="", trace="", heartbeat_at=Now())

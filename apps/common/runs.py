@@ -177,6 +177,5 @@ _FRESH = _AGAIN | {
     "total": 0,
     "error": "",
     "trace": "",
-    "result": {},
     "ended_at": None,
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 from apps.accounts.models import Organization, User
 from apps.autolabel import files, services
@@ -93,6 +94,25 @@ class Loop:
 
     def count(self, stage: str, state: str) -> int:
         return Task.objects.filter(project=self.project, stage__name=stage, state=state).count()
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, at: int, act: Callable[[runs.Handle], object]) -> None:
+    """Let something happen to the next run that says it has done `at` items, once, and as it says so."""
+    original, happened = runs.Handle.progress, []
+
+    def progress(handle: runs.Handle, done: int, total: int | None = None, phase: str | None = None) -> None:
+        if done >= at and not happened:
+            happened.append(done)
+            act(handle)
+        original(handle, done, total, phase)
+
+    monkeypatch.setattr(runs.Handle, "progress", progress)
+
+
+def interrupt(handle: runs.Handle) -> None:
+    """As the sweeper does with a run whose worker has died."""
+    assert runs.requeue(handle.run, "The worker stopped answering.")
+    handle._told = float("-inf")  # the dead one's next word is written, not put off
 
 
 def perform(run: Run | None) -> Run:

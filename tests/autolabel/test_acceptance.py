@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from apps.autolabel import acceptance, queue, services, state, worth
 from apps.autolabel.models import Learner, Prediction
@@ -14,7 +15,7 @@ from apps.common.models import Run, RunStatus
 from apps.labeling import transitions
 from apps.labeling.models import Annotation, Task, TaskEvent
 from apps.warehouse.models import LabelsetEntry
-from tests.autolabel.loop import Loop, perform
+from tests.autolabel.loop import Loop, break_off, interrupt, perform
 
 
 def accept(loop: Loop, threshold: float = 0.0) -> Run:
@@ -27,6 +28,13 @@ def revert(loop: Loop, flushed: Run) -> Run:
     run = perform(acceptance.revert(flushed, loop.stage(), by=loop.user))
     assert run.status == RunStatus.DONE, run.error
     return run
+
+
+def saved(loop: Loop) -> int:
+    """Images that auto-labels have saved people."""
+    found = worth.work(loop.stage(), labeled=24, total=40, levels=[], wanted=0.0)
+    assert found is not None
+    return found.saved.images
 
 
 def middle(loop: Loop) -> float:
@@ -108,6 +116,71 @@ def test_a_reversion_stopped_in_the_middle_and_started_again_takes_all_back(
     runs.requeue(handle.run, "The worker stopped answering.")
     perform(run)
     assert trained.count("ACTIVE_LEARNING", "waiting") == 16 and not LabelsetEntry.objects.exists()
+
+
+def test_what_a_canceled_acceptance_sent_is_counted_and_taken_back(
+    trained: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
+    run = acceptance.accept(trained.stage(), threshold=0.0, by=trained.user)
+    break_off(monkeypatch, 10, lambda handle: services.cancel(trained.stage(), by=trained.user))
+    jobs.execute(run.pk)
+    [found] = acceptance.reversions(trained.stage())
+    assert (found.flush.status, found.auto, found.left, found.can_begin) == (RunStatus.CANCELED, 10, 10, True)
+    assert saved(trained) == 10
+    assert revert(trained, found.flush).result == {"reverted": 10}
+    assert trained.count("ACTIVE_LEARNING", "waiting") == 16 and saved(trained) == 0
+
+
+def test_a_flush_whose_first_attempt_moved_everything_is_taken_back(
+    trained: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
+    run = acceptance.accept(trained.stage(), threshold=0.0, by=trained.user)
+    break_off(monkeypatch, 16, interrupt)
+    jobs.execute(run.pk)
+    assert revert(trained, perform(run)).result == {"reverted": 16}
+
+
+def test_a_reversion_that_was_broken_off_goes_on_as_another_and_both_count(
+    trained: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.autolabel.acceptance.CHUNK", 5)
+    flushed = accept(trained)
+    first = acceptance.revert(flushed, trained.stage(), by=trained.user)
+    break_off(monkeypatch, 5, lambda handle: services.cancel(trained.stage(), by=trained.user))
+    jobs.execute(first.pk)
+    [half] = acceptance.reversions(trained.stage())
+    assert (half.taken, half.left, half.can_begin) == (5, 11, True)
+    assert saved(trained) == 11
+    assert revert(trained, flushed).result == {"reverted": 11}
+    [whole] = acceptance.reversions(trained.stage())
+    assert (whole.taken, whole.can_begin) == (16, False)
+
+
+def test_what_a_flush_sent_again_after_it_was_taken_back_is_taken_back_again(
+    trained: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
+    run = acceptance.accept(trained.stage(), threshold=0.0, by=trained.user)
+    break_off(monkeypatch, 10, lambda handle: services.cancel(trained.stage(), by=trained.user))
+    jobs.execute(run.pk)
+    run.refresh_from_db()
+    revert(trained, run)
+    again = perform(runs.retry(run, trained.user))
+    assert (again.result["auto"], saved(trained)) == (26, 16)
+    assert revert(trained, again).result == {"reverted": 16}
+    assert not LabelsetEntry.objects.exists()
+
+
+def test_the_list_of_flushes_costs_the_same_however_many_there_are(
+    trained: Loop, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for threshold in sorted(Prediction.objects.values_list("confidence", flat=True))[-3:][::-1]:
+        accept(trained, threshold)
+    stage = trained.stage()
+    with django_assert_num_queries(2):
+        assert len(acceptance.reversions(stage)) > 1
 
 
 def test_nothing_is_taken_back_twice(trained: Loop) -> None:

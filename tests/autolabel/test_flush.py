@@ -15,7 +15,7 @@ from apps.labeling import transitions
 from apps.labeling.models import Annotation, Prelabel, Task
 from apps.labeling.selection import opening
 from apps.warehouse.models import LabelsetEntry
-from tests.autolabel.loop import Loop, perform
+from tests.autolabel.loop import Loop, break_off, interrupt, perform
 
 
 def flush(loop: Loop, threshold: float = 0.0) -> Run:
@@ -109,23 +109,27 @@ def test_a_canceled_flush_keeps_what_has_left_and_the_rest_where_it_is(
 ) -> None:
     monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
     run = services.flush(trained.stage(), by=trained.user)
-    original, told = runs.Handle.progress, []
-
-    def cancel_after_two_chunks(handle: runs.Handle, done: int, *more: object, **named: object) -> None:
-        told.append(done)
-        if told[-1] == 10:
-            services.cancel(trained.stage(), by=trained.user)
-        original(handle, done, *more, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(runs.Handle, "progress", cancel_after_two_chunks)
+    break_off(monkeypatch, 10, lambda handle: services.cancel(trained.stage(), by=trained.user))
     jobs.execute(run.pk)
     run.refresh_from_db()
-    assert run.status == RunStatus.CANCELED
+    assert (run.status, run.result) == (RunStatus.CANCELED, {"labeled": 10})
     assert LabelsetEntry.objects.count() == 10
     assert trained.count("OUTPUT", "done") == 10 and trained.count("ACTIVE_LEARNING", "done") == 14
-    monkeypatch.undo()
-    flush(trained)
+    assert perform(runs.retry(run, trained.user)).result == {"labeled": 24, "auto": 16}
     assert LabelsetEntry.objects.count() == 40
+
+
+@pytest.mark.parametrize("at", [10, 34, 40])
+def test_a_flush_that_is_started_again_counts_what_all_its_attempts_moved(
+    trained: Loop, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
+    run = services.flush(trained.stage(), by=trained.user)
+    break_off(monkeypatch, at, interrupt)
+    jobs.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, sum(run.result.values())) == (RunStatus.QUEUED, at)
+    assert perform(run).result == {"labeled": 24, "auto": 16}
 
 
 def test_a_second_flush_takes_what_came_back_since(trained: Loop) -> None:

@@ -89,7 +89,7 @@ def test_an_expected_failure_is_shown_in_its_own_words() -> None:
     assert run.error == "The third image cannot be read."
 
 
-@pytest.mark.parametrize("write", ["progress", "beat", "finish", "fail", "guard", "open_shards"])
+@pytest.mark.parametrize("write", ["progress", "beat", "finish", "fail", "guard", "count", "open_shards"])
 def test_a_superseded_attempt_cannot_write(write: str) -> None:
     run = make_run()
     orphan = started(run)
@@ -102,6 +102,7 @@ def test_a_superseded_attempt_cannot_write(write: str) -> None:
         "finish": lambda: orphan.finish({"by": "orphan"}),
         "fail": lambda: orphan.fail("by the orphan"),
         "guard": orphan.guard().__enter__,
+        "count": lambda: orphan.count(steps=1),
         "open_shards": lambda: orphan.open_shards([runs.Part()]),
     }
     with pytest.raises(runs.Superseded), transaction.atomic():
