@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
+
+logger = logging.getLogger(__name__)
 
 
 class Missing(Exception):
@@ -48,6 +52,16 @@ def drop(name: str) -> None:
     (settings.MODELS_ROOT / name).unlink(missing_ok=True)
     if settings.S3_BUCKET:
         default_storage.delete(_key(name))
+
+
+def try_to_drop(name: str) -> bool:
+    """Whether the file could be forgotten. One that stays takes room; it need not stop who wants it gone."""
+    try:
+        drop(name)
+    except (OSError, BotoCoreError, ClientError):
+        logger.exception("The model file %s could not be deleted.", name)
+        return False
+    return True
 
 
 @contextmanager

@@ -76,11 +76,14 @@ def close(handle: Handle) -> dict[str, Any]:
 
 
 def forget_others(cycle: Cycle) -> None:
-    """Drop the predictions of cycles that are no longer current, a few at a time, and their checkpoints."""
-    old = Cycle.objects.filter(stage=cycle.stage_id, number__lt=cycle.number)
-    for name in old.exclude(checkpoint_path="").values_list("checkpoint_path", flat=True):
-        files.drop(name)
-    old.update(checkpoint_path="")
+    """Drop the predictions of cycles that are no longer current, a few at a time, and their checkpoints.
+
+    A checkpoint that cannot be deleted now is left for the next cycle to delete.
+    """
+    old = Cycle.objects.filter(stage=cycle.stage_id, number__lt=cycle.number).exclude(checkpoint_path="")
+    for pk, name in old.values_list("pk", "checkpoint_path"):
+        if files.try_to_drop(name):
+            Cycle.objects.filter(pk=pk).update(checkpoint_path="")
     with connection.cursor() as cursor:
         while True:
             cursor.execute(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import uuid
+from functools import partial
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Max, Q, Sum
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.autolabel import external, lots, queue
+from apps.autolabel import external, files, lots, queue
 from apps.autolabel.models import Cycle, FlushCheck, Learner, Prediction, StageRun
 from apps.autolabel.state import active_run, flushable, learner_of, option, training_set
 from apps.common import runs
@@ -337,6 +338,9 @@ def take_again(run: Run) -> None:
     StageRun.objects.filter(run=run).update(is_active=True)
     if cycle:
         Prediction.objects.filter(cycle=cycle).delete()
+        cycle.unreadable.all().delete()
+        for name in (cycle.model_path, cycle.checkpoint_path):
+            transaction.on_commit(partial(files.try_to_drop, name), robust=True)
         Cycle.objects.filter(pk=cycle.pk).update(model_path="", checkpoint_path="", calibration=None, ended_at=None)
         if cycle.is_external:
             external.open_cycle(cycle)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .images import Fitted, fit
+from .images import GRAY, Fitted, fit
 from .types import ImageSource, IntArray, Pixels, UnreadableImage
 
 CAP_BYTES = 4 << 30
@@ -23,7 +23,7 @@ class PixelCache:
         self.canvas, self.sources = canvas, list(sources)
         self.slots = min(len(sources), cap // (canvas[0] * canvas[1] * 3))
         self.sizes = np.zeros((len(sources), 2), dtype=np.int64)
-        self.errors: dict[int, str] = {}
+        self.errors: dict[int, str] = {}  # of each image's last reading
         shape = (max(1, self.slots), canvas[1], canvas[0], 3)
         self.pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
 
@@ -40,16 +40,19 @@ class PixelCache:
                 progress(places[-1] + 1)
 
     def read(self, places: IntArray) -> Pixels:
-        """(n,) -> (n, height, width, 3)."""
+        """(n,) -> (n, height, width, 3); gray where an image is in `errors` since."""
         cached = self.pixels[np.minimum(places, len(self.pixels) - 1)]
         for row, place in enumerate(places):
             if place >= self.slots:
-                cached[row] = fit(self.sources[place], self.canvas).pixels
+                fitted = self._try(place)
+                cached[row] = GRAY if fitted is None else fitted.pixels
         return cached
 
     def _try(self, place: int) -> Fitted | None:
         try:
-            return fit(self.sources[place], self.canvas)
+            fitted = fit(self.sources[place], self.canvas)
         except (UnreadableImage, OSError) as error:
             self.errors[place] = str(error)
             return None
+        self.errors.pop(place, None)
+        return fitted

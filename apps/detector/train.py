@@ -92,7 +92,7 @@ class TrainingSet:
     ) -> None:
         self.cache = PixelCache(path, [sample.source for sample in samples], canvas)
         self.cache.fill(lambda done: report(done, len(samples), "Reading images"))
-        self.skipped = {samples[place].key: reason for place, reason in self.cache.errors.items()}
+        self.keys = [sample.key for sample in samples]
         self.places = np.flatnonzero(self.cache.sizes[:, 0])
         if not len(self.places):
             reason = next(iter(self.skipped.values()), "there are none")
@@ -103,6 +103,11 @@ class TrainingSet:
         self.boxes = [self._pixels(samples[place], self.cache.sizes[place]) for place in range(len(samples))]
         self.rows = [np.array([rows[int(c)] for c in sample.classes], dtype=np.int64) for sample in samples]
 
+    @property
+    def skipped(self) -> dict[int, str]:
+        """The reason for each image that could not be read, by its sample's key."""
+        return {self.keys[place]: reason for place, reason in self.cache.errors.items()}
+
     def _pixels(self, sample: Sample, size: IntArray) -> np.ndarray:
         """Pixel xyxy on the canvas (n, 4)."""
         boxes = np.asarray(sample.boxes, dtype=np.float32).reshape(-1, 4)
@@ -110,14 +115,16 @@ class TrainingSet:
         return np.asarray(corners * np.tile(size, 2), dtype=np.float32)
 
     def tiles(self, places: IntArray, device: torch.device) -> Tiles:
+        pixels = torch.from_numpy(self.cache.read(places))
         most = max((len(self.rows[place]) for place in places), default=0)
         boxes = np.zeros((len(places), most, 4), dtype=np.float32)
         rows = np.full((len(places), most), -1, dtype=np.int64)
         for slot, place in enumerate(places):
+            if place in self.cache.errors:
+                continue  # its pixels were not handed over this time
             count = len(self.rows[place])
             boxes[slot, :count], rows[slot, :count] = self.boxes[place], self.rows[place]
         sizes = torch.from_numpy(self.cache.sizes[places]).float()
-        pixels = torch.from_numpy(self.cache.read(places))
         return Tiles(*(each.to(device) for each in (pixels, sizes, torch.from_numpy(boxes), torch.from_numpy(rows))))
 
 

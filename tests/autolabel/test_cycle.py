@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from apps.autolabel import learning, predicting, queue, services, state
 from apps.autolabel.models import Cycle, Learner, Prediction, Unreadable
@@ -93,6 +94,23 @@ def test_the_next_cycle_replaces_predictions_and_order(trained: Loop, model: Tra
     assert Prediction.objects.filter(cycle=cycle).count() == trained.count("ACTIVE_LEARNING", "waiting")
     first = Cycle.objects.get(number=1)
     assert first.checkpoint_path == "" and (settings.MODELS_ROOT / first.model_path).is_file()
+
+
+def test_a_checkpoint_that_cannot_be_deleted_is_left_for_the_next_cycle(trained: Loop, model: Trained) -> None:
+    first = Cycle.objects.get(number=1)
+    stuck = settings.MODELS_ROOT / first.checkpoint_path
+    stuck.unlink()
+    stuck.mkdir()
+    trained.send(5)
+    trained.label()
+    assert trained.cycle(model).run.status == RunStatus.DONE
+    assert not Prediction.objects.filter(cycle=first).exists()
+    first.refresh_from_db()
+    assert first.checkpoint_path
+    stuck.rmdir()
+    trained.cycle(model, again=True)
+    first.refresh_from_db()
+    assert first.checkpoint_path == ""
 
 
 def test_the_worst_images_are_held_out_ones_against_what_people_say(loop: Loop, model: Trained) -> None:
@@ -211,12 +229,20 @@ def test_canceling_between_shards_drops_the_cycle_and_keeps_the_order(trained: L
 
 
 @trains
-def test_a_failed_cycle_can_be_tried_again(loop: Loop) -> None:
+def test_a_failed_cycle_can_be_tried_again(
+    loop: Loop, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     loop.send(24)
     loop.label()
     cycle = services.trigger_cycle(loop.stage(), by=loop.user)
+    jobs.execute(cycle.run_id or 0)
     services.cancel(loop.stage(), by=loop.user)
-    again = runs.retry(Run.objects.get(pk=cycle.run_id), loop.user)
+    cycle.refresh_from_db()
+    learning.note_unreadable(cycle, {Task.objects.values_list("pk", flat=True)[0]: "The disk was away."})
+    with django_capture_on_commit_callbacks(execute=True):
+        again = runs.retry(Run.objects.get(pk=cycle.run_id), loop.user)
+    assert not cycle.unreadable.exists()
+    assert not (settings.MODELS_ROOT / cycle.model_path).exists()
     assert state.active_run(loop.stage()) == again
     assert perform(again).status == RunStatus.DONE
     assert Learner.objects.get().current == cycle

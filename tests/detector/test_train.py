@@ -1,5 +1,7 @@
 """What training promises: it learns, reports, stops when told, and lets one bad image pass."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,17 @@ import pytest
 import torch
 
 from apps.detector.boxes import agreement
+from apps.detector.cache import PixelCache
+from apps.detector.images import GRAY
 from apps.detector.predict import Detector
 from apps.detector.train import train
-from apps.detector.types import NothingToLearn, Sample, Trained
+from apps.detector.types import NothingToLearn, Sample, Trained, UnreadableImage
 from tests.detector.conftest import CLASSES
+
+
+def encoded(sample: Sample) -> bytes:
+    assert isinstance(sample.source, Path)
+    return sample.source.read_bytes()
 
 
 def heart(trained: Trained, samples: list[Sample], cut: float = 0.4) -> list[float]:
@@ -56,6 +65,38 @@ def test_progress_is_reported_and_may_cancel(pair: list[Sample], out: Path) -> N
         train(pair, class_ids=CLASSES, out=out, preset="tiny", progress=progress)
     assert told[-1][0] <= told[-1][1]
     assert list(out.iterdir()) == []
+
+
+def test_an_image_that_goes_away_in_mid_training_is_named_and_the_rest_is_learned_from(
+    pair: list[Sample], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.detector.train.PixelCache", partial(PixelCache, cap=0))  # nothing is kept decoded
+    readings: list[bytes] = []
+
+    def trickle() -> bytes:
+        readings.append(encoded(pair[0]))
+        if len(readings) > 3:
+            raise UnreadableImage("the bucket has gone")
+        return readings[-1]
+
+    leaving = replace(pair[0], key=7, source=trickle)
+    trained = train([leaving, pair[1]], class_ids=CLASSES, out=out, preset="tiny")
+    assert len(readings) > 4
+    assert trained.skipped == {7: "the bucket has gone"}
+    assert heart(trained, pair[1:]) == [1.0]
+
+
+def test_what_can_be_read_again_is_no_longer_named(pair: list[Sample], tmp_path: Path) -> None:
+    good = encoded(pair[0])
+    answers = [good, good, b"", good]
+    sample = replace(pair[0], source=lambda: answers.pop(0))
+    cache = PixelCache(tmp_path / "pixels", [sample.source], (64, 48), cap=0)
+    cache.fill(lambda done: None)
+    place = np.array([0])
+    whole = cache.read(place)
+    assert (whole != GRAY).any()
+    assert (cache.read(place) == GRAY).all() and list(cache.errors) == [0]
+    assert (cache.read(place) == whole).all() and not cache.errors
 
 
 def test_an_unreadable_image_is_skipped_and_named(pair: list[Sample], out: Path) -> None:
