@@ -14,6 +14,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # beyond twice as many Pillow itself refuse
 GRAY = 114
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = {5, 6, 7, 8}
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ def displayed_size(source: ImageSource) -> tuple[int, int]:
     """Width and height as displayed, from the header alone where the source is a file."""
     try:
         with Image.open(_stream(source)) as image:
-            sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+            sideways = _orientation(image) in _SIDEWAYS
             return (image.height, image.width) if sideways else (image.width, image.height)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise UnreadableImage(_reason(error)) from error
 
 
@@ -50,14 +51,25 @@ def _decode(source: ImageSource, canvas: tuple[int, int]) -> Image.Image:
                 raise UnreadableImage(
                     f"{image.width} x {image.height} px is more than {MAX_PIXELS // 10**6} megapixels"
                 )
-            sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+            orientation = _orientation(image)
+            sideways = orientation in _SIDEWAYS
             size = _fitted_size(image.size, (canvas[1], canvas[0]) if sideways else canvas)
             image.draft("RGB", size)
             small = _rgb(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-            small.getexif()[_ORIENTATION_TAG] = image.getexif().get(_ORIENTATION_TAG, 1)
+            small.info.pop("exif", None)  # Pillow would write it anew, and fail where a part of it is damaged
+            small.getexif()[_ORIENTATION_TAG] = orientation
             return ImageOps.exif_transpose(small)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise UnreadableImage(_reason(error)) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF tells it; what is damaged tells nothing, as in a browser."""
+    try:
+        told = image.getexif().get(_ORIENTATION_TAG)
+    except _DAMAGED:
+        return 1
+    return told if isinstance(told, int) and 1 <= told <= 8 else 1
 
 
 def _stream(source: ImageSource) -> io.BytesIO:

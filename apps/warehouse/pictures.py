@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ _SHOWABLE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
 _LOSSY = frozenset({"JPEG", "WEBP"})
 _ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError)
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, OverflowError, MemoryError, struct.error)
 
 # Beyond glibc's largest threshold (32 MB) a block is mapped and given back when freed; smaller ones stay with the
 # thread that freed them, and several threads' leftovers add up to several pictures.
@@ -102,7 +103,7 @@ class Header:
 def probe(file: BinaryIO) -> Header:
     """Read the header alone; raises BadPicture."""
     with _opened(file) as image:
-        orientation = int(image.getexif().get(_ORIENTATION, 1))
+        orientation = _orientation(image)
         width, height = image.size
         if orientation in _SIDEWAYS:
             width, height = height, width
@@ -111,9 +112,24 @@ def probe(file: BinaryIO) -> Header:
 
 def _is_turned_by_all(image: Image.Image, orientation: int) -> bool:
     """Browsers agree about the EXIF of a JPEG alone, not of other files, nor about XMP, which Pillow reads."""
-    exif = Image.Exif()
-    exif.load(image.info.get("exif", b""))
-    return image.format in {"JPEG", "MPO"} and exif.get(_ORIENTATION, 1) == orientation
+    bare = Image.new("L", (1, 1))
+    bare.info["exif"] = image.info.get("exif", b"")
+    return image.format in {"JPEG", "MPO"} and _orientation(bare) == orientation
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF tells it; what is damaged tells nothing, as in a browser."""
+    try:
+        told = image.getexif().get(_ORIENTATION)
+    except _UNREADABLE:
+        return 1
+    return told if isinstance(told, int) and 1 <= told <= 8 else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    image.info.pop("exif", None)  # Pillow would write it anew, and fail where a part of it is damaged
+    image.getexif()[_ORIENTATION] = orientation
+    return ImageOps.exif_transpose(image)
 
 
 @contextlib.contextmanager
@@ -147,13 +163,12 @@ def may_be_shown(path: str) -> bool:
 def shrink(file: BinaryIO, side: int = THUMBNAIL_SIDE, quality: int = 82) -> bytes:
     """A JPEG of at most `side` pixels a side, upright. Decodes everything, so a truncated file is found: BadPicture."""
     with _opened(file) as image, _room.taken(image.width * image.height):
-        turned = int(image.getexif().get(_ORIENTATION, 1))
+        orientation = _orientation(image)
         image.draft("RGB", (side, side))
         small = _plain(image, side)
         small.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        small.getexif()[_ORIENTATION] = turned
         out = io.BytesIO()
-        ImageOps.exif_transpose(small).convert("RGB").save(out, "JPEG", quality=quality)
+        _turned(small, orientation).convert("RGB").save(out, "JPEG", quality=quality)
         return out.getvalue()
 
 
@@ -165,12 +180,13 @@ def render(file: BinaryIO) -> bytes:
 def upright(file: BinaryIO) -> bytes:
     """The picture as it is displayed even by who knows nothing of EXIF: its own bytes, unless it has to be turned."""
     with _opened(file) as image:
-        if image.getexif().get(_ORIENTATION, 1) == 1:
+        orientation = _orientation(image)
+        if orientation == 1:
             file.seek(0)
             return file.read()
         out, kind = io.BytesIO(), "JPEG" if image.format == "MPO" else image.format
         with _room.taken(image.width * image.height):
-            turned = ImageOps.exif_transpose(image)
+            turned = _turned(image, orientation)
             lossy = {"quality": 95} if kind in _LOSSY else {}
             turned.save(out, kind, icc_profile=image.info.get("icc_profile"), **lossy)
         return out.getvalue()

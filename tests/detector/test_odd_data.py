@@ -5,6 +5,7 @@ import dataclasses
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,11 +136,15 @@ def test_a_decompression_bomb_is_refused_from_its_header() -> None:
         fit_image(stream.getvalue, (128, 96))
 
 
-def test_an_image_is_turned_as_a_browser_shows_it() -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_image_is_turned_as_a_browser_shows_it(damaged: bool) -> None:
     image = Image.new("RGB", (40, 20), "black")
     image.paste("white", (0, 0, 40, 10))
-    exif = Image.Exif()
+    exif: Any = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees clockwise: the white top becomes the right side
+    exif[0x010E] = "A street"
+    if damaged:
+        exif = exif.tobytes().replace(b"\x01\x0e", b"\x01\x00")  # a width told as text
     data = encode(image, "JPEG", exif=exif, quality=95)
     assert displayed_size(lambda: data) == (20, 40)
     fitted = fit_image(lambda: data, (20, 40))

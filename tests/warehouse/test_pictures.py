@@ -30,6 +30,22 @@ def test_every_kind_is_read_by_its_header(kind: str) -> None:
     assert header.needs_rendition == (kind == "TIFF")
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("damage", ["a part", "all"])
+def test_damaged_exif_is_no_reason_to_refuse_a_picture(kind: str, damage: str) -> None:
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x010E] = 6, "A street"
+    told = exif.tobytes()
+    # A width told as text, which nothing can write again; or nothing that can be read.
+    broken = told.replace(b"\x01\x0e", b"\x01\x00") if damage == "a part" else told[:8] + b"\xff" * 40
+    Image.new("RGB", (64, 48), "red").save(out, kind, exif=broken)
+    header = pictures.probe(out)
+    shown = (48, 64) if damage == "a part" else (64, 48)
+    assert (header.width, header.height) == shown
+    for made in (pictures.shrink(out), pictures.upright(out)):
+        assert Image.open(io.BytesIO(made)).size == shown
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_size_and_thumbnail_are_as_displayed(orientation: int) -> None:
     data = make_picture(64, 48, orientation=orientation)
