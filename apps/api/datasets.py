@@ -12,13 +12,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import File, Form, Path, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import Field
 
 from apps.accounts.access import Can
 from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS, Error, Refused, answer
-from apps.api.inputs import In, binary, example, storable
+from apps.api.inputs import In, Name, binary, example, storable
 from apps.api.paging import CursorQuery, Page, page
 from apps.warehouse import removing, services, storages
 from apps.warehouse.models import Datapoint, Dataset
@@ -31,7 +30,7 @@ images = Router()
 class DatasetIn(In):
     model_config = example(name="Street cameras", description="One week in March.")
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     description: str = ""
 
 
@@ -40,7 +39,7 @@ class DatasetEdit(In):
 
     model_config = example(name="Street cameras", description="One week in March.")
 
-    name: str | None = Field(None, min_length=1, max_length=80)
+    name: Name | None = None
     description: str | None = None
 
 

@@ -8,11 +8,25 @@ from typing import Annotated, Any, Self
 from django import forms
 from django.core.exceptions import ValidationError
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from apps.common.texts import is_storable
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        raise ValueError("A name is one line.")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
+    AfterValidator(_one_line),
+    Field(json_schema_extra={"pattern": r"^[^\r\n]*$"}),
+]
 
 
 class In(Schema):

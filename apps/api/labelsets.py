@@ -17,7 +17,7 @@ from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
 from apps.api.datasets import image_url
 from apps.api.errors import REFUSALS, Refused
-from apps.api.inputs import In, example
+from apps.api.inputs import In, Name, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.taxonomies import labels
 from apps.taxonomies import services as taxonomies
@@ -32,7 +32,7 @@ Paths = Callable[[int], list[str]]
 class LabelsetIn(In):
     model_config = example(name="Final", taxonomy="Traffic")
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     taxonomy: str = Field(description="Name of the taxonomy; its newest version is taken.")
     description: str = ""
 
@@ -42,7 +42,7 @@ class LabelsetEdit(In):
 
     model_config = example(name="Final", description="Checked by hand.")
 
-    name: str | None = Field(None, min_length=1, max_length=80)
+    name: Name | None = None
     description: str | None = None
 
 

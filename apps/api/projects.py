@@ -16,7 +16,7 @@ from apps.accounts.access import Can
 from apps.accounts.models import Organization
 from apps.api.auth import caller, enter
 from apps.api.errors import REFUSALS, Refused
-from apps.api.inputs import In, example
+from apps.api.inputs import In, Name, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.api.runs import RunOut
 from apps.common.models import Run
@@ -38,7 +38,7 @@ class ProjectIn(In):
         name="Cars", blueprint="autolabel", dataset="Street cameras", taxonomy="Traffic", labelset="Final"
     )
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     description: str = ""
     instructions: str = ""
     blueprint: str = Field("autolabel", description="Or its label, such as AutoLabel.")

@@ -8,12 +8,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Path, Router, Schema, Status
-from pydantic import Field
 
 from apps.accounts.access import Can
 from apps.api.auth import enter
 from apps.api.errors import REFUSALS
-from apps.api.inputs import In, example
+from apps.api.inputs import In, Name, example
 from apps.api.paging import CursorQuery, Page, page
 from apps.taxonomies import services, trees
 from apps.taxonomies.models import Taxonomy
@@ -29,7 +28,7 @@ class TaxonomyIn(In):
         categories=[{"name": "vehicle", "children": [{"name": "car"}, {"name": "bus"}]}, {"name": "person"}],
     )
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     description: str = ""
     categories: list[str | dict[str, Any]]
 

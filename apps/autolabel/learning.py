@@ -86,7 +86,7 @@ def train(handle: Handle, cycle: Cycle) -> None:
                 out=folder,
                 preset=cycle.preset or settings.DETECTOR_PRESET or None,
                 seed=cycle.number,
-                progress=lambda done, total, message: handle.progress(done, total, TRAINING),
+                progress=lambda done, total, message: handle.progress(done, total, message.partition(",")[0]),
             )
         except NothingToLearn as error:
             raise Failure(str(error)) from error

@@ -54,6 +54,7 @@ def train(
     with tempfile.TemporaryDirectory(dir=out, prefix="cache-") as folder:
         data = TrainingSet(samples, class_ids, canvas_of(samples, chosen), Path(folder) / "pixels", report)
         steps = chosen.steps(len(data.places))
+        report(0, steps, "Training", force=True)
         model = _fresh(chosen, class_ids, data.cache.canvas, seed)
         average = fit_model(model.to(device), data, chosen, steps, seed, report)
         trained = average.cpu().eval()

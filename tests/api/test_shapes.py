@@ -84,6 +84,12 @@ def test_text_that_no_row_can_hold_is_refused(caller: Caller, name: str) -> None
     told(caller.post("/datasets", {"name": name}), 422, "invalid")
 
 
+def test_a_name_is_one_line_without_spaces_around_it(caller: Caller) -> None:
+    for name in ("two\nlines", "two\rlines", " \t "):
+        told(caller.post("/datasets", {"name": name}), 422, "invalid")
+    assert caller.post("/datasets", {"name": " Street cameras\n"}).json()["name"] == "Street cameras"
+
+
 def test_a_key_that_asks_too_often_waits_and_others_do_not(
     caller: Caller, caller_of: Callable[[User], Caller], admin: User, settings: Any
 ) -> None:
