@@ -20,6 +20,7 @@ from apps.projects.pipelines import Problem, brick_of, edges
 from apps.projects.validation import carried, validate
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.models import Taxonomy
+from apps.warehouse import removing
 from apps.warehouse import services as warehouse
 from apps.warehouse.models import Dataset, Labelset
 
@@ -52,6 +53,7 @@ def create_project(
     project.full_clean(exclude=["organization", "created_by"], validate_constraints=False)
     with transaction.atomic():
         _lock_labelsets(stages)
+        removing.require_kept(stage.dataset_id for stage in stages if stage.dataset_id is not None)
         if problems := validate(stages):
             raise PipelineErrors(problems)
         try:

@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.labels import LabelErrors
 from apps.taxonomies.labels import parse as parse_labels
-from apps.warehouse import intake
+from apps.warehouse import intake, removing
 from apps.warehouse.formats import Problem, coco
 from apps.warehouse.labelset_entries import EntryRow, upsert_entries
 from apps.warehouse.models import Datapoint, Dataset, Import, ImportFailure, Labelset, StorageMethod
@@ -61,7 +61,9 @@ def import_folder(
     With labels, each image the file lists gets an entry, an empty one if it lists no boxes.
     """
     storage = winnow_storage(dataset.organization)
-    row = Import.objects.create(dataset=dataset, storage=storage, source="folder", created_by=by)
+    with transaction.atomic():
+        removing.require_kept([dataset.pk])
+        row = Import.objects.create(dataset=dataset, storage=storage, source="folder", created_by=by)
     row.params = {"folder": str(folder)}
     row.save(update_fields=["params"])
     report = FolderReport(row, problems=list(labels.file.problems) if labels else [])

@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run
-from apps.warehouse import archives, items_list, label_files, methods, taking
+from apps.warehouse import archives, intake, items_list, label_files, methods, removing, taking
 from apps.warehouse.formats import FormatError
 from apps.warehouse.items_list import Bad, Listed
 from apps.warehouse.label_readers import reader_of
@@ -135,6 +135,11 @@ def _start(
     labelset: Labelset | None = None,
 ) -> Import:
     row = Import(dataset=dataset, storage=storage, source=source, params=params, created_by=by, labelset=labelset)
+    try:
+        removing.require_kept([dataset.pk])
+    except Conflict:
+        intake.discard_lists(row)
+        raise
     row.save()
     _enqueue(row, KIND, by, total=total)
     return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from apps.accounts import audit
 from apps.accounts.models import User
 from apps.common import runs
 from apps.common.http import Conflict
+from apps.common.models import ACTIVE, Run
 from apps.warehouse import intake
 from apps.warehouse.models import Datapoint, DatapointQuerySet, Dataset, Import, LabelsetEntry
 
@@ -57,13 +59,32 @@ def entails(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def deletion_of(dataset: Dataset) -> Run | None:
+    """The run that is deleting it, if one is."""
+    return Run.objects.filter(kind=KIND, target=dataset.pk, status__in=ACTIVE).first()
+
+
+def being_deleted() -> Exists:
+    """For a queryset of datasets: whether a run is deleting each."""
+    return Exists(Run.objects.filter(kind=KIND, target=OuterRef("pk"), status__in=ACTIVE))
+
+
+def require_kept(datasets: Iterable[int]) -> None:
+    """Nothing new begins with a dataset that is being deleted, and no deletion before the caller's transaction ends."""
+    rows = Dataset.objects.select_for_update(of=("self",), no_key=True).annotate(leaving=being_deleted())
+    for row in rows.filter(pk__in=list(datasets)).order_by("pk"):
+        if row.leaving:
+            raise Conflict(f"The dataset {row.name} is being deleted.")
+
+
 def delete_dataset(*, dataset: Dataset, by: User | None) -> None:
     """Delete it in a run; refused while a project or a labelset holds on to its images."""
-    found = entails(dataset)
-    for key, what in [("projects", "used by the project"), ("labelsets", "labeled in the labelset")]:
-        if found[key]:
-            raise Conflict(f"The dataset is kept: its images are {what} {', '.join(found[key])}.")
     with transaction.atomic():
+        require_kept([dataset.pk])
+        found = entails(dataset)
+        for key, what in [("projects", "used by the project"), ("labelsets", "labeled in the labelset")]:
+            if found[key]:
+                raise Conflict(f"The dataset is kept: its images are {what} {', '.join(found[key])}.")
         run = runs.create(
             organization=dataset.organization,
             kind=KIND,

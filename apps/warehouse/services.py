@@ -15,7 +15,7 @@ from apps.accounts.models import Organization, User
 from apps.common.http import Conflict
 from apps.taxonomies import services as taxonomies
 from apps.taxonomies.models import Taxonomy
-from apps.warehouse import intake, pictures, preparing
+from apps.warehouse import intake, pictures, preparing, removing
 from apps.warehouse.models import Datapoint, Dataset, Import, ImportFailure, Labelset
 from apps.warehouse.pictures import BadPicture
 from apps.warehouse.signals import announce_datapoints
@@ -75,8 +75,10 @@ def edit(row: Row, *, name: str | None = None, description: str | None = None) -
     return row
 
 
+@transaction.atomic
 def begin_upload(*, dataset: Dataset, by: User | None) -> Import:
     """What the files of one visit to the upload page belong to."""
+    removing.require_kept([dataset.pk])
     return Import.objects.create(
         dataset=dataset, storage=winnow_storage(dataset.organization), source="upload", created_by=by
     )

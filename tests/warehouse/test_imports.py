@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from apps.accounts.models import Organization, User
 from apps.common import runs
 from apps.common.http import Conflict
 from apps.common.models import Run, RunStatus
-from apps.warehouse import imports, methods, preparing, removing
+from apps.projects.models import Stage
+from apps.projects.services import create_project
+from apps.warehouse import imports, methods, preparing, removing, services
 from apps.warehouse.items_list import Bad, Listed
 from apps.warehouse.models import Datapoint, Dataset, Import, LabelsetEntry, StorageMethod
 from apps.warehouse.staging import stage
@@ -372,6 +375,33 @@ def test_a_dataset_is_deleted_with_its_files_unless_it_is_used(dataset: Dataset)
     work(Run.objects.get(kind="delete-dataset"), removing.perform_delete)
     assert not Dataset.objects.exists() and not default_storage.exists(point.path)
     assert not default_storage.exists(point.thumbnail)
+
+
+def test_nothing_new_begins_with_a_dataset_that_is_being_deleted(
+    dataset: Dataset, organization: Organization, owner: User, client_of: Any
+) -> None:
+    make_datapoint(dataset)
+    client, page = client_of(owner), f"/o/acme/datasets/{dataset.pk}/"
+    assert "being deleted" not in client.get(page).content.decode()
+    removing.delete_dataset(dataset=dataset, by=owner)
+    pipeline = [Stage(name="INPUT", brick="dataset-input", dataset=dataset, routing={"next": "END"})]
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("a.jpg", make_picture())
+    default_storage.save("imports/another.zip", zipped)
+    kept = set(default_storage.listdir("imports")[1])
+    begins: list[Callable[[], object]] = [
+        lambda: removing.delete_dataset(dataset=dataset, by=owner),
+        lambda: services.begin_upload(dataset=dataset, by=owner),
+        lambda: imports.start_zip(dataset=dataset, file=zipped, by=owner),
+        lambda: create_project(organization=organization, name="Late", stages=pipeline, by=owner),
+    ]
+    for begin in begins:
+        with pytest.raises(Conflict, match="Cells is being deleted"):
+            begin()
+    assert set(default_storage.listdir("imports")[1]) == kept
+    for path in (page, "/o/acme/datasets/"):
+        assert "eing deleted" in client.get(path).content.decode()
 
 
 def test_names_twice_in_one_piece_keep_the_first(dataset: Dataset, public: StorageMethod) -> None:

@@ -36,7 +36,8 @@ def datasets(request: HtmxRequest, org: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return redirect("warehouse:upload", organization.slug, dataset.pk)
-    rows = organization.datasets.select_related("created_by").annotate(size=Count("datapoints"))
+    rows = organization.datasets.select_related("created_by")
+    rows = rows.annotate(size=Count("datapoints"), leaving=removing.being_deleted())
     context = listing(request, rows, size=DATASETS_A_PAGE) | {"form": form, "tab": "datasets"}
     return render(request, "warehouse/datasets.html", context, status=422 if form.errors else 200)
 
@@ -74,6 +75,7 @@ def _counts(request: HtmxRequest, row: Dataset) -> dict[str, Any]:
     failed: int = row.datapoints.exclude(error="").count()
     edit = DatasetForm(initial={"name": row.name, "description": row.description}, auto_id="edit_%s")
     figures: dict[str, Any] = {"total": row.datapoints.count(), "failed": failed, "used_in": sorted(set(used))}
+    figures["deletion"] = removing.deletion_of(row)
     figures["batches"] = _batches(row, filter_of(request, row).cleaned_data.get("batch"))
     return figures | {"tab": "datasets", "edit": edit}
 
