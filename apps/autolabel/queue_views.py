@@ -25,6 +25,12 @@ A_PAGE = 50
 SURE = 90
 """The threshold, in percent, at which the dialog for accepting in bulk opens."""
 
+ORDERS = {
+    "least-confident": "Least confident first; where a class is rare, every fourth place is for one that shows it.",
+    "diverse": "The least confident, spread over what they show.",
+    "random": "In random order.",
+}
+
 
 @require_GET
 def queued(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
@@ -40,6 +46,7 @@ def queued(request: HtmxRequest, org: str, pk: int, name: str) -> HttpResponse:
         request, stage, "queue", rows=rows, current=current, after=before["after"], following=following,
         shown=(before["shown"] or 0) + len(rows), size=queue.size(stage), run=state.active_run(stage),
         marked_form=MarkedForm(), accept_form=FlushForm(initial={"threshold": SURE}), once=OnceForm(),
+        order=ORDERS[current.strategy] if current else "In random order until the first cycle.",
         reversions=acceptance.reversions(stage), looked_at=current and _looked_at(stage, SURE / 100),
     )  # fmt: skip
 

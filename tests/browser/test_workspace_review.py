@@ -1,5 +1,7 @@
 """Working with pre-labels: items P1 to P4, P6, P7 of the editor's specification, and blind audits."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -158,6 +160,17 @@ def test_p2_a_class_can_have_a_slider_of_its_own(work):
     slider.fill("20")
     expect(undecided(work)).to_have_text("3 shown, 0 hidden")
     expect(of.locator("option").last).to_have_text("bicycle")
+
+
+def test_the_first_tab_goes_to_a_box_before_anything_was_clicked(page, live_url, logged_in, labeler, desk):
+    logged_in(labeler)
+    work = Workspace(page, desk, live_url)
+    page.goto(work.url)
+    expect(work.stage).to_have_attribute("data-task", re.compile(".+"))
+    expect(work.stage).to_be_focused()
+    page.keyboard.press("Tab")
+    assert len(work.selected()) == 1
+    work.leave()
 
 
 def test_p3_accept_all_shown_reject_and_reject_all(work):

@@ -138,6 +138,8 @@ editor.on((news) => {
   for (const button of document.querySelectorAll("[data-toggle]")) button.setAttribute("aria-pressed", Boolean(editor.prefs[button.dataset.toggle]));
 });
 setInterval(() => page.showClock(clock), 1000);
+// The first Tab goes to a box, not to the link that leaves this page.
+if (document.activeElement === document.body) stage.focus({ preventScroll: true });
 addEventListener("visibilitychange", () => (document.hidden ? sync.replay() : flow.wake()), { signal });
 addEventListener("online", () => flow.wake(), { signal });
 addEventListener("beforeunload", (event) => { if (sync.failures && sync.waiting.length) event.preventDefault(); });
