@@ -65,6 +65,14 @@ function wait(event) {
   }, { once: true });
 }
 
+// News for a place that has been replaced meanwhile are no news: htmx would look for it in vain and report an error.
+function dropLate(event) {
+  event.detail.elt.addEventListener("htmx:beforeOnLoad", (answered) => {
+    const { elt, target, requestConfig } = answered.detail;
+    if (requestConfig.verb === "get" && !elt.isConnected && !target.isConnected) answered.preventDefault();
+  }, { once: true });
+}
+
 const sign = (control) => [control.tagName, control.getAttribute("aria-label") ?? control.textContent, control.href ?? control.form?.action].join();
 
 // htmx gives the focus back to what has an id; the other controls are known again by what they say and where they lead.
@@ -83,6 +91,7 @@ export function mountRequests(root) {
   root.addEventListener("htmx:beforeSwap", wait);
   root.addEventListener("htmx:beforeSwap", holdFocus);
   root.addEventListener("htmx:beforeSend", () => count(1));
+  root.addEventListener("htmx:beforeSend", dropLate);
   root.addEventListener("htmx:afterRequest", () => count(-1));
   root.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from apps.accounts.models import Organization, User
 from apps.common import runs
@@ -67,6 +67,26 @@ def test_a_question_stays_open_while_the_run_moves_on(
     expect(page.get_by_text("Canceled by Owner.")).to_be_visible()
     assert Run.objects.get(pk=handle.run.pk).status == "canceled"
     assert page.evaluate("window.ended") == "canceled"
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+
+
+def test_news_of_a_run_that_come_after_it_was_canceled_change_nothing(
+    page: Page, live_url: str, logged_in: LogIn, owner: User, organization: Organization
+) -> None:
+    handle = started(make_run(organization))
+    logged_in(owner)
+    page.goto(live_url + handle.run.get_absolute_url())
+    held: list[Route] = []
+    page.route("**/*part=progress", lambda route: held.append(route), times=1)
+    with page.expect_request("**/*part=progress"):
+        pass
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_text("Canceled by Owner.")).to_be_visible()
+    with page.expect_response("**/*part=progress") as late:
+        held[0].continue_()
+    late.value.finished()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
 
