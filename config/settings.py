@@ -164,6 +164,8 @@ RQ_QUEUES = {full: {"URL": REDIS_URL or "redis://localhost:6379/0", "DEFAULT_TIM
 # Worker processes of each queue that `manage.py up` runs on this machine.
 WORKERS = {name: env.integer(f"WORKERS_{name.upper()}", 1) for name in QUEUES}
 WORKER_TTL_SECONDS = 60
+# Who enqueues gives up on Redis after so long: the sweeper enqueues later.
+QUEUE_TIMEOUT_SECONDS = env.number("QUEUE_TIMEOUT_SECONDS", 2)
 RQ_SHOW_ADMIN_LINK = True
 
 CACHES = {
@@ -220,6 +222,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_IS_TLS else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.boolean("BEHIND_PROXY", default=False) else 0
 MFA_TOTP_ISSUER = "Winnow"
+MFA_TOTP_TOLERANCE = 1  # codes before and after: clocks differ, and a code turns while it is typed
 USERSESSIONS_TRACK_ACTIVITY = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 OWNER_EMAIL = env.text("OWNER_EMAIL", "owner@example.com")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -21,6 +22,15 @@ from config.processes import end, kill_all, session_members, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 180
+# A pause of a crowded machine is no failure of what is tested.
+hypothesis.settings.register_profile("winnow", deadline=None)
+hypothesis.settings.load_profile("winnow")
+
+
+@pytest.fixture
+def nothing_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the processes of tests in which nobody hangs: however slow they are, none is taken for dead."""
+    monkeypatch.setenv("TEST_STALE_SECONDS", "300")
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,6 @@ from apps.common.models import Run, RunStatus, Shard
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_CONNECT = 2
 SECONDS_TO_KEEP_FAILED = 24 * 3600
 
 Item = TypeVar("Item", Run, Shard)
@@ -29,8 +28,8 @@ def connection() -> Redis:
     """A connection that gives up soon: the sweeper enqueues later what cannot be enqueued now."""
     return Redis.from_url(
         str(settings.RQ_QUEUES[settings.QUEUES["default"]]["URL"]),
-        socket_connect_timeout=SECONDS_TO_CONNECT,
-        socket_timeout=SECONDS_TO_CONNECT,
+        socket_connect_timeout=settings.QUEUE_TIMEOUT_SECONDS,
+        socket_timeout=settings.QUEUE_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
 

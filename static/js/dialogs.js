@@ -1,5 +1,7 @@
 // Dialogs: data-dialog opens one, data-close closes it; data-confirm and hx-confirm ask; data-typed guards.
 
+const SENT_MS = 2000;
+
 export function ask(text, verb = "Continue", danger = false) {
   const dialog = document.getElementById("confirm");
   const ok = dialog.querySelector("[data-confirm-ok]");
@@ -37,6 +39,14 @@ async function confirmForm(event) {
   delete form.dataset.confirmed;
 }
 
+// A double click on a button sends its form once.
+function sentTwice(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (event.timeStamp - Number(form.dataset.sentAt ?? -SENT_MS) < SENT_MS) event.preventDefault();
+  else form.dataset.sentAt = event.timeStamp;
+}
+
 function onClick(event) {
   const opener = event.target.closest("[data-dialog]");
   if (opener) document.getElementById(opener.dataset.dialog)?.showModal();
@@ -65,6 +75,7 @@ function openMarked(root) {
 export function mountDialogs(root) {
   root.addEventListener("click", onClick);
   root.addEventListener("submit", confirmForm);
+  root.addEventListener("submit", sentTwice);
   root.addEventListener("htmx:confirm", confirmRequest);
   root.addEventListener("htmx:load", (event) => {
     guardTyped(event.detail.elt);

@@ -52,7 +52,8 @@ const late = new Set();
 
 // What has a dialog or a menu open in it, or is asked about, is replaced as soon as that is done with.
 function wait(event) {
-  const { target, elt, requestConfig, pathInfo } = event.detail;
+  const { target, requestConfig, pathInfo } = event.detail;
+  const { elt } = requestConfig; // the event's own elt is its target
   const asked = target.querySelector("[data-asked]") && document.getElementById("confirm");
   const open = target.querySelector("dialog[open], details[data-menu][open]") ?? asked;
   if (!open || requestConfig.verb !== "get" || open.contains(elt)) return;
@@ -87,11 +88,41 @@ function holdFocus(event) {
   }, { once: true });
 }
 
+const TYPED = "input[id]:not([type=checkbox], [type=radio]), textarea[id]";
+const asSent = new WeakMap();
+
+function noteTyped(event) {
+  const { xhr, target } = event.detail;
+  asSent.set(xhr, new Map([...target.querySelectorAll(TYPED)].map((field) => [field.id, field.value])));
+}
+
+// What was typed since a form was sent stays, and with news that come by themselves all that was typed.
+function holdTyped(event) {
+  const { target, shouldSwap, xhr, requestConfig } = event.detail;
+  const held = document.activeElement;
+  if (!shouldSwap || !target.contains(held) || !held.matches(TYPED)) return;
+  if (held.value === (requestConfig.verb === "get" ? held.defaultValue : asSent.get(xhr)?.get(held.id) ?? held.value)) return;
+  document.addEventListener("htmx:afterSwap", () => {
+    const now = document.getElementById(held.id);
+    if (now && now !== held) now.value = held.value;
+  }, { once: true });
+}
+
+// A button that is pressed at this moment is not taken away: letting it go sends its form with all that is in it.
+function holdPressed(event) {
+  const { target, requestConfig: { elt } } = event.detail;
+  const pressed = target.querySelector("button:active");
+  if (pressed?.form && pressed.form === elt.closest("form") && elt.matches("[hx-trigger]")) event.detail.shouldSwap = false;
+}
+
 export function mountRequests(root) {
   root.addEventListener("htmx:beforeSwap", wait);
+  root.addEventListener("htmx:beforeSwap", holdPressed);
   root.addEventListener("htmx:beforeSwap", holdFocus);
+  root.addEventListener("htmx:beforeSwap", holdTyped);
   root.addEventListener("htmx:beforeSend", () => count(1));
   root.addEventListener("htmx:beforeSend", dropLate);
+  root.addEventListener("htmx:beforeSend", noteTyped);
   root.addEventListener("htmx:afterRequest", () => count(-1));
   root.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;

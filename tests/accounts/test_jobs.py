@@ -20,7 +20,7 @@ from apps.common.models import Run, RunStatus
 from config.processes import wait_until
 from tests.access import World
 
-WORKER_SECONDS = 60
+WORKER_SECONDS = 180
 
 
 @pytest.fixture

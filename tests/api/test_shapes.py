@@ -97,7 +97,7 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(
     cache.clear()
     answers = [caller.get("/datasets") for _ in range(7)]
     assert answers[0].status_code == 200
-    refused = answers[-1]
+    refused = next(answer for answer in answers if answer.status_code != 200)  # a minute may turn in between
     told(refused, 429, "too_many_requests")
     assert 1 <= int(refused["Retry-After"]) <= 61
     assert caller_of(admin).get("/datasets").status_code == 200

@@ -102,9 +102,9 @@ def test_ended_from_outside_it_leaves_nothing_behind_either(tmp_path: Path) -> N
     train, before = coco_of(tmp_path, "train.json", range(20)), databases()
     process = begin(tmp_path, "--coco", train, "--fractions", "1.0", "--preset", "tiny")
     with process:
-        assert wait_until(lambda: any("rqworker" in each for each in inhabitants(tmp_path)), 120)
+        assert wait_until(lambda: any("rqworker" in each for each in inhabitants(tmp_path)), 600)
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
     assert process.returncode == 128 + signal.SIGTERM
     assert is_gone(before) and not inhabitants(tmp_path)
     assert not list((tmp_path / "var").iterdir())

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.signals import request_finished, request_started
 from django.test import Client
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
 from apps.accounts.models import User
 
@@ -32,6 +32,11 @@ QUIET = (
     "--disable-gpu",
 )
 LOCAL = {"localhost", "127.0.0.1", "::1"}
+# A promise is kept or not, however crowded the machine is.
+expect.set_options(timeout=60_000)
+PATIENCE_MS = 120_000
+CUT_OFF = r"htmx:(afterRequest|sendAbort|sendError|afterOnLoad)"
+"""What htmx reports of a request that leaving the page, or a newer request, has cut off."""
 
 
 def chromium() -> str:
@@ -51,7 +56,7 @@ class Console:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.expected: list[str] = []
+        self.expected: list[str] = [CUT_OFF]
 
     def expect(self, pattern: str) -> None:
         """An error that this test provokes, such as "status of 409"."""
@@ -85,6 +90,7 @@ def _watched(context: BrowserContext, console: Console) -> Iterator[None]:
             console.problems.append(f"left the machine: {route.request.url}")
             route.abort()
 
+    context.set_default_timeout(PATIENCE_MS)
     context.route(re.compile(r"^https?://"), stay_here)
     context.on("page", console.watch)
     yield

@@ -61,6 +61,7 @@ def is_at_rest(loop: Loop) -> bool:
     return active_run(stage) is None and training_set(stage, learner_of(stage).current).new < TRAIN_AFTER
 
 
+@pytest.mark.usefixtures("nothing_is_stale")
 @pytest.mark.django_db(transaction=True)
 def test_automatic_mode_runs_a_project_to_the_end(
     page: Page,
@@ -73,9 +74,6 @@ def test_automatic_mode_runs_a_project_to_the_end(
     sweeper: Callable[[], Sweeper],
     screenshot_folder: Path,
 ) -> None:
-    console.expect(r"htmx:(afterRequest|sendAbort|sendError|afterOnLoad)")
-    page.set_default_timeout(120_000)
-    expect.set_options(timeout=60_000)
     loop = make_loop(organization, owner, IMAGES)
     dashboard = live_url + reverse("autolabel:dashboard", args=["acme", loop.project.pk, "ACTIVE_LEARNING"])
     logged_in(owner)
@@ -102,4 +100,3 @@ def test_automatic_mode_runs_a_project_to_the_end(
     assert wait_until(lambda: loop.labelset.entries.filter(source="human").count() == IMAGES, SECONDS)
     page.goto(live_url + reverse("projects:project", args=["acme", loop.project.pk]))
     expect(page.locator(".donut-total")).to_have_text(str(IMAGES))
-    expect.set_options(timeout=5_000)

@@ -14,6 +14,11 @@ LogIn = Callable[[User], None]
 ENDED = "htmx.trigger(document.body, 'run:ended')"
 
 
+def drawn(page: Page) -> None:
+    """Waits until the page has done what it had to, and shows it."""
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
 @pytest.fixture
 def loop(transactional_db: None, organization: Organization, owner: User) -> Loop:
     return make_loop(organization, owner, images=6)
@@ -29,9 +34,10 @@ def test_an_open_dialog_stays_with_what_was_typed_and_the_news_come_after_it(
     dialog.get_by_role("spinbutton").fill("3")
     loop.send(2)
     for _ in range(2):
-        with page.expect_response(lambda answer: answer.url.endswith("/ACTIVE_LEARNING/autolabel/")):
+        with page.expect_response(lambda answer: answer.url.endswith("/ACTIVE_LEARNING/autolabel/")) as answer:
             page.evaluate(ENDED)
-    page.wait_for_timeout(200)
+        answer.value.finished()
+        drawn(page)
     expect(dialog.get_by_role("spinbutton")).to_have_value("3")
     expect(dialog).to_contain_text("6 images in the queue")
     with page.expect_response(lambda answer: answer.url.endswith("/ACTIVE_LEARNING/autolabel/")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,24 +18,12 @@ from apps.projects.models import Project
 from apps.projects.pipelines import to_json
 from apps.warehouse import services as warehouse
 from apps.warehouse.models import LabelsetEntry
-from tests.browser.conftest import Console
 from tests.browser.workspace import Workspace
 from tests.labeling.factory import label_one, make_dataset, make_labelset, make_plant, make_taxonomy, take_one
 from tests.labeling.workspace_desk import WorkDesk, jpeg
 
 LogIn = Callable[[User], None]
 SIZES = ((1280, 800), (768, 1024))
-
-
-@pytest.fixture(autouse=True)
-def _patience(page: Page, console: Console) -> Iterator[None]:
-    """These tests say what happens, not how soon; leaving a page cuts off its poll, which htmx reports."""
-    console.expect(r"htmx:(afterRequest|sendAbort|sendError|afterOnLoad)")
-    page.set_default_timeout(120_000)
-    page.set_default_navigation_timeout(120_000)
-    expect.set_options(timeout=60_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:

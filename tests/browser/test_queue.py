@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from apps.common.jobs import execute
 from apps.common.models import Run
 from apps.labeling.models import Annotation, Batch, Task
 from tests.autolabel.loop import Loop, make_loop
-from tests.browser.conftest import Console
 from tests.browser.test_projects import shoot
 
 LogIn = Callable[[User], None]
@@ -33,15 +32,6 @@ def learned(transactional_db: None, organization: Organization, owner: User) -> 
     assert held_out and Annotation.objects.filter(pk=held_out["annotation"]).update(labels=odd)
     loop.cycle()
     return loop
-
-
-@pytest.fixture(autouse=True)
-def _patience(page: Page, console: Console) -> Iterator[None]:
-    console.expect(r"htmx:(afterRequest|sendAbort|sendError|afterOnLoad)")
-    page.set_default_timeout(120_000)
-    expect.set_options(timeout=60_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -74,7 +74,7 @@ def test_a_dataset_is_made_filled_and_looked_at(
     expect(page.get_by_role("heading", name="Import data")).to_be_visible()
     page.wait_for_load_state()
     page.locator("#files").set_input_files(files)
-    expect(page.locator("#upload")).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(page.locator("#upload")).to_have_attribute("data-state", "done", timeout=300_000)
     expect(page.get_by_text("7 of 10 images are in")).to_be_visible()
     failures = page.locator("[data-failures]")
     expect(failures.get_by_role("heading")).to_have_text("3 files did not come in")
@@ -194,7 +194,7 @@ def test_a_bucket_is_imported_watched_retried_and_undone(
     expect(page.get_by_text("Bucket is added")).to_be_visible()
     page.wait_for_load_state()
     page.get_by_role("button", name="Validate").click()
-    expect(page.get_by_text("works", exact=True)).to_have_count(3, timeout=30_000)
+    expect(page.get_by_text("works", exact=True)).to_have_count(3, timeout=300_000)
     page.screenshot(path=screenshot_folder / "storage.png", caret="initial")
 
     page.goto(f"{warehouse}/datasets/{dataset.pk}/import/s3-prefix/")
@@ -203,8 +203,8 @@ def test_a_bucket_is_imported_watched_retried_and_undone(
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     start_worker("default", "inference", STORAGE_ALLOW_PRIVATE="true")
     cards = page.locator("#import .cards")
-    expect(cards).to_contain_text("31", timeout=30_000)
-    expect(page.locator(".run")).to_contain_text("Done", timeout=30_000)
+    expect(cards).to_contain_text("31", timeout=300_000)
+    expect(page.locator(".run")).to_contain_text("Done", timeout=300_000)
 
     def is_read() -> bool:
         return not dataset.datapoints.filter(width=None, error="").exists()
@@ -229,7 +229,7 @@ def test_a_bucket_is_imported_watched_retried_and_undone(
     page.screenshot(path=screenshot_folder / "import.png", caret="initial")
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Undo the import").click()
-    expect(page.get_by_text("Undone on")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Undone on")).to_be_visible(timeout=300_000)
     assert not dataset.datapoints.exists()
 
 
@@ -246,7 +246,7 @@ def test_an_items_list_with_mistakes_shows_them(
     page.get_by_label("Or paste the list").fill('[{"url": "https://127.0.0.1:9/a.jpg"}, {"url": "b.jpg"}]')
     page.get_by_role("button", name="Start the import").click()
     start_worker("default")
-    expect(page.get_by_role("row", name="b.jpg")).to_contain_text("absolute", timeout=30_000)
+    expect(page.get_by_role("row", name="b.jpg")).to_contain_text("absolute", timeout=300_000)
     with page.expect_download() as waiting:
         page.get_by_role("link", name="CSV").click()
     assert "2,b.jpg," in Path(waiting.value.path()).read_text()

@@ -194,7 +194,7 @@ def test_a_problem_is_reported_and_the_task_set_aside(work, desk):
 
 def test_f4_only_active_seconds_count(work, page):
     page.clock.install()
-    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    page.clock.pause_at(page.evaluate("Date.now()") + 3_600_000)
     clock = "document.querySelector('#stage').flow.clock"
     page.evaluate(f"{clock}.start(0)")
     for _ in range(3):
@@ -384,6 +384,25 @@ def test_a_list_of_comments_that_comes_late_does_not_take_away_a_newer_one(work,
     late.value.finished()
     work.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     expect(drawer.locator(".text")).to_have_text("Car or van?")
+
+
+def test_a_comment_that_is_sent_twice_is_there_once_and_what_is_typed_meanwhile_stays(work, desk):
+    work.keys("c")
+    drawer = work.page.locator("#comments")
+    expect(drawer.locator(".no-comments")).to_be_visible()
+    work.until(lambda: not work.under_way)
+    held, field = [], drawer.get_by_label("New comment")
+    work.page.route("**/comments/", lambda route: held.append(route))
+    field.fill("Car or van?")
+    for _ in range(2):
+        drawer.get_by_role("button", name="Add comment").click()
+    field.fill("Or a bus?")
+    work.until(lambda: held)
+    work.page.unroute("**/comments/")  # lets go of those it held
+    expect(drawer.locator(".text")).to_have_text("Car or van?")
+    work.until(lambda: not work.under_way)
+    expect(field).to_have_value("Or a bus?")
+    assert Comment.objects.count() == 1
 
 
 def test_comments_on_the_task_and_on_a_box(work, desk, labeler):

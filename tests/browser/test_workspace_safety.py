@@ -9,6 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.labeling.models import Annotation, Draft, Task
+from apps.projects.services import archive, unarchive
 from tests.browser.workspace import Workspace, close_to, draft_boxes
 from tests.labeling.workspace_desk import Picture, make_desk
 
@@ -24,9 +25,13 @@ def open_desk(context, live_url, logged_in, labeler, desk):
     logged_in(labeler)
     opened = []
 
-    def open_one():
-        opened.append(Workspace(context.new_page(), desk, live_url).open())
-        return opened[-1]
+    def open_one(ready=True):
+        work = Workspace(context.new_page(), desk, live_url)
+        opened.append(work)
+        if ready:
+            return work.open()
+        work.page.goto(work.url)
+        return work
 
     yield open_one
     for work in opened:
@@ -42,10 +47,19 @@ def state(work):
     return work.page.locator("#state")
 
 
+LISTEN = """() => {
+    const state = document.querySelector("#state");
+    window.said = [];
+    new MutationObserver(() => window.said.push(state.title)).observe(state, { attributeFilter: ["title"] });
+}"""
+
+
 def test_s1_every_change_is_saved_within_a_second_with_its_revision(work, desk, labeler):
+    work.page.evaluate(LISTEN)
     work.draw(50, 60, 100, 90)
-    expect(state(work)).to_have_text("Not saved yet")
     work.saving_done()
+    said = work.page.evaluate("window.said")
+    assert (said[0], said[-1]) == ("Not saved yet", "Saved")
     revision = desk.task("a.jpg").revision
     work.keys("Control+a", "2")
     work.saving_done()
@@ -56,6 +70,7 @@ def test_s1_every_change_is_saved_within_a_second_with_its_revision(work, desk, 
 
 def test_s1_offline_work_and_a_submit_are_kept_and_replayed(work, desk, labeler, context, console):
     console.expect("ERR_INTERNET_DISCONNECTED")
+    work.loaded_ahead()
     work.until(lambda: not work.under_way)
     context.set_offline(True)
     work.draw(50, 60, 100, 90)
@@ -109,6 +124,98 @@ def test_s1_a_save_whose_answer_was_lost_is_no_conflict(work, open_desk, desk, l
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (49, 60, 100, 90))
 
 
+def test_s1_a_save_whose_answer_was_lost_is_no_conflict_although_one_drew_on(work, desk, labeler, console):
+    console.expect("ERR_FAILED")
+    console.expect("status of 409")
+    held = []
+    work.page.route("**/save/", lambda route: held.append((route, route.fetch())), times=1)
+    work.draw(50, 60, 100, 90)
+    work.until(lambda: held)
+    work.draw(200, 200, 80, 70)
+    [(route, answer)] = held
+    assert answer.status == 200
+    route.abort()
+    work.saving_done()
+    assert work.page.locator("#dialog-conflict").is_hidden()
+    assert len(draft_boxes(desk, "a.jpg", labeler)) == 2
+
+
+def test_s1_what_is_refused_as_it_stands_is_said_and_not_sent_for_ever(work, open_desk, desk, labeler, console):
+    console.expect("status of 409")
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    archive(project=desk.project, by=None)
+    sent = []
+    work.page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/submit/") else None)
+    work.keys("Enter")
+    expect(work.page.locator("#hint")).to_contain_text("archived")
+    work.ready("a.jpg")
+    expect(state(work)).to_have_text("Not saved")
+    assert len(work.boxes()) == len(sent) == 1
+    work.page.close(run_before_unload=False)
+    again = open_desk(ready=False)
+    expect(again.page.get_by_role("heading", name="The next task cannot be fetched")).to_be_visible()
+    unarchive(project=desk.project, by=None)
+    again.page.evaluate("void document.querySelector('#stage').flow.wake()")
+    again.ready("a.jpg").keys("Enter")
+    again.until(lambda: Annotation.objects.filter(task=desk.task("a.jpg")).exists())
+    assert len(desk.task("a.jpg").annotation.labels) == 1
+
+
+def test_a_row_of_the_queue_does_not_open_what_has_been_submitted_meanwhile(work, desk, context, console):
+    console.expect("ERR_INTERNET_DISCONNECTED")
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    work.loaded_ahead()
+    work.keys("q")
+    rows = work.page.locator("#queue .waiting li")
+    expect(rows.filter(has_text="a.jpg")).to_have_count(1)
+    work.until(lambda: not work.under_way)
+    context.set_offline(True)
+    work.stage.focus()
+    work.draw(200, 200, 80, 70)
+    work.keys("Enter")
+    work.ready("b.jpg")
+    expect(rows.filter(has_text="b.jpg")).to_have_count(1)
+    expect(rows.filter(has_text="a.jpg")).to_have_count(0)
+    context.set_offline(False)
+    work.until(lambda: Annotation.objects.filter(task=desk.task("a.jpg")).exists())
+    assert len(desk.task("a.jpg").annotation.labels) == 2
+
+
+def test_giving_back_keeps_the_list_of_what_one_has_submitted(work, desk):
+    work.draw(50, 60, 100, 90)
+    work.keys("Enter")
+    work.ready("b.jpg").saving_done()
+    work.keys("q")
+    submitted = work.page.locator("#queue .recent li")
+    expect(submitted).to_have_count(1)
+    work.page.get_by_role("button", name="Give back what is not begun").click()
+    expect(work.page.locator("#hint")).to_contain_text("given back")
+    expect(submitted).to_have_count(1)
+
+
+def test_what_is_drawn_after_the_last_submit_belongs_to_no_task(work, desk):
+    work.until(lambda: len(work.page.evaluate("document.querySelector('#stage').flow.tasks")) == 5)
+    work.loaded_ahead()
+    desk.stage.project.tasks.exclude(datapoint__name="a.jpg").delete()
+    work.page.evaluate("(flow => { flow.tasks = flow.tasks.slice(0, 1); })(document.querySelector('#stage').flow)")
+    work.draw(50, 60, 100, 90)
+    work.saving_done()
+    held = []
+    work.page.route("**/next/", lambda route: held.append(route), times=1)
+    work.keys("Enter")
+    work.until(lambda: held)
+    work.keys("n")
+    work.drag((200, 200), (280, 270))
+    work.keys("Enter")
+    held[0].continue_()
+    expect(work.page.get_by_role("heading", name="Nothing left to label here")).to_be_visible()
+    work.saving_done()
+    assert not Draft.objects.exists() and Annotation.objects.count() == 1
+    assert len(desk.task("a.jpg").annotation.labels) == 1
+
+
 def test_s1_a_submit_whose_answer_was_lost_is_no_conflict_and_counts_once(work, desk, console):
     console.expect("ERR_FAILED")
     console.expect("status of 409")
@@ -132,6 +239,7 @@ def test_s1_a_submit_whose_answer_was_lost_is_no_conflict_and_counts_once(work, 
 def test_s1_going_back_or_closing_in_the_middle_of_a_drag_loses_only_the_drag(work, open_desk, console):
     console.expect("status of 409")  # what was sent as the page was left may have arrived
     work.draw(50, 60, 100, 90)
+    work.written_down(1)
     work.move(100, 100)
     work.page.mouse.down()
     work.move(140, 120)
@@ -141,6 +249,7 @@ def test_s1_going_back_or_closing_in_the_middle_of_a_drag_loses_only_the_drag(wo
     work.ready("a.jpg").saving_done()
     assert close_to(work.boxes()[0], (50, 60, 100, 90))
     work.draw(300, 200, 80, 70)
+    work.written_down(2)
     work.move(340, 230)
     work.page.mouse.down()
     work.move(390, 240)
@@ -195,10 +304,11 @@ BROKEN = {"status": 200, "content_type": "application/json", "body": '{"revi'}
 
 @pytest.mark.parametrize("answer", [GATE, BROKEN], ids=["a page of the network's gate", "half an answer"])
 def test_s1_what_is_no_answer_of_the_server_is_no_save(work, desk, labeler, answer):
-    work.page.route("**/save/", lambda route: route.fulfill(**answer), times=1)
+    work.page.route("**/save/", lambda route: route.fulfill(**answer))
     work.draw(50, 60, 100, 90)
     expect(state(work)).to_have_text("Offline: kept in this browser")
     assert not Draft.objects.exists()
+    work.page.unroute("**/save/")
     work.saving_done()
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
 
@@ -377,13 +487,14 @@ def test_a_dialog_s_answer_is_about_the_task_it_was_opened_for(work, desk, admin
 
 def test_f3_a_task_is_not_skipped_before_what_was_drawn_is_on_the_server(work, desk, labeler, console):
     console.expect("status of 502")
-    work.page.route("**/save/", lambda route: route.fulfill(status=502, body="Bad gateway"), times=1)
+    work.page.route("**/save/", lambda route: route.fulfill(status=502, body="Bad gateway"))
     work.draw(50, 60, 100, 90)
     work.keys("s")
     dialog = work.page.locator("#dialog-skip")
     dialog.get_by_label("More").fill("Too dark")
     dialog.get_by_role("button", name="Skip").click()
     expect(work.page.locator("#hint")).to_have_text("a.jpg stays: what you drew is not saved yet")
+    work.page.unroute("**/save/")
     work.saving_done()
     assert close_to(draft_boxes(desk, "a.jpg", labeler)[0], (50, 60, 100, 90))
     work.draw(300, 200, 80, 70)

@@ -13,13 +13,16 @@ from apps.accounts.models import User
 from apps.labeling.models import Draft
 from tests.labeling.workspace_desk import WorkDesk
 
-SECONDS = 20  # a shared machine may be slow; nothing here waits longer than it must
+SECONDS = 60  # a shared machine may be slow; nothing here waits longer than it must
 WHOLE = """(({flow, editor}) => flow.task && editor.image?.naturalWidth > 0
     && editor.image.src === new URL(flow.task.image, location.href).href)(document.querySelector("#stage"))"""
 AHEAD = """(({flow}) => flow.near().every((task) => flow.images.kept.get(task.id)?.image))
     (document.querySelector("#stage"))"""
-SEND = """(({flow, settings}) => { flow?.sync.replay(); if (settings?.timer) settings.send(); })
+SEND = """(({flow, settings}) => { flow?.sync.replay(); if (settings?.timer) settings.send(true); })
     (document.querySelector("#stage") ?? {})"""
+JOURNAL = "document.querySelector('#stage').flow.sync.journal.all()"
+WRITTEN = f"{JOURNAL}.then(() => true)"  # a read of the journal comes after what is being written to it
+BOXES_WRITTEN = f"{JOURNAL}.then((all) => Math.max(0, ...all.map(({{labels}}) => labels?.length ?? 0)))"
 Box = tuple[float, float, float, float]
 
 
@@ -61,6 +64,11 @@ class Workspace:
 
     def saved(self) -> None:
         expect(self.page.locator("#state")).to_have_text("Saved")
+        self.page.evaluate(WRITTEN)
+
+    def written_down(self, boxes: int) -> None:
+        """Waits until this browser's own copy of a task has so many boxes."""
+        self.until(lambda: self.page.evaluate(BOXES_WRITTEN) == boxes)
 
     def saving_done(self) -> None:
         """Waits for the debounced save of a change that was just made."""

@@ -80,8 +80,8 @@ def test_a_path_that_lets_somebody_in_is_logged_without_its_secret(client, db, l
 def test_a_real_worker_logs_the_run_with_its_lines(worker):
     run = runs.create(organization=None, kind="test-failing", params={"expected": False})
     # Without a sweeper here, a Redis that was slow to answer has to be asked again.
-    assert wait_until(lambda: queues.push([run]), 60)
-    assert wait_until(lambda: '"run"' in worker.output() and '"trace"' in worker.output(), 60), worker.output()
+    assert wait_until(lambda: queues.push([run]), 180)
+    assert wait_until(lambda: '"run"' in worker.output() and '"trace"' in worker.output(), 180), worker.output()
     lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
     of_the_job = [line for line in lines if line["logger"] == "apps.common.jobs"]
     assert of_the_job and all(line["run"] == str(run.pk) for line in of_the_job)

@@ -18,7 +18,7 @@ def test_the_database_is_a_real_postgresql_18(db):
 def test_a_job_runs_in_a_real_worker_process(worker):
     queue = django_rq.get_queue(settings.QUEUES["default"])
     job = queue.enqueue(subprocess.check_output, ["/bin/echo", "done"])
-    result = job.latest_result(timeout=20)
+    result = job.latest_result(timeout=180)
     assert result is not None and result.return_value == b"done\n"
 
 

@@ -24,7 +24,7 @@ from config.redis_server import RedisServer
 from tests.conftest import ROOT, process_environment
 from tests.work.models import Receipt
 
-RECOVER_SECONDS = 60
+RECOVER_SECONDS = 180
 
 
 def until(condition: Callable[[], bool], seconds: float = RECOVER_SECONDS) -> None:

@@ -41,6 +41,7 @@ def restart(cluster: Postgres) -> None:
     cluster.start()
 
 
+@pytest.mark.usefixtures("nothing_is_stale")
 def test_a_job_in_the_middle_of_its_work_goes_on_after_a_restart(
     own_postgres: Postgres, worker: WorkerProcess, sweeper: Sweeper, make_job: Make
 ) -> None:
@@ -91,7 +92,7 @@ def web(transactional_db: None, tmp_path: Path) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        assert wait_until(lambda: status_of(f"{address}/healthz") == 200, 60), (tmp_path / "web.log").read_text()
+        assert wait_until(lambda: status_of(f"{address}/healthz") == 200, 180), (tmp_path / "web.log").read_text()
         yield address
     finally:
         end(process, signal.SIGTERM, 10)
@@ -99,7 +100,7 @@ def web(transactional_db: None, tmp_path: Path) -> Iterator[str]:
 
 def status_of(url: str, cookie: str = "") -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers={"Cookie": cookie}), timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Cookie": cookie}), timeout=120) as answer:  # noqa: S310
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

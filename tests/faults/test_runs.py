@@ -23,6 +23,7 @@ Start = Callable[..., WorkerProcess]
 Make = Callable[..., Job]
 
 
+@pytest.mark.usefixtures("nothing_is_stale")
 def test_the_job_of_a_killed_worker_goes_on_to_its_end(worker: WorkerProcess, sweeper: Sweeper, make_job: Make) -> None:
     job = make_job()
     [horse] = job.wait_at_gate()

@@ -22,7 +22,7 @@ from psycopg import sql
 
 from config.postgres import Postgres
 from config.processes import wait_until
-from tests.faults.upprocess import ROOT, UpProcess, environment, processes_of, refusal
+from tests.faults.upprocess import ROOT, UpProcess, command_of, environment, processes_of, refusal
 
 RECOVER_SECONDS = 120
 
@@ -91,6 +91,7 @@ def test_keys_and_data_are_for_their_owner_alone(running):
 def test_dead_children_are_started_again(running):
     up = running
     for text in ("redis-server", "rqworker", "manage.py sweep", "bin/postgres", "gunicorn"):
+        assert wait_until(lambda name=text: bool(up.named(name)), RECOVER_SECONDS), up.output()
         before = min(up.named(text), key=lambda process: process.create_time())
         before.kill()
         assert wait_until(lambda old=before, name=text: _replaced(up, old, name), RECOVER_SECONDS), up.output()
@@ -117,7 +118,7 @@ def test_the_next_up_ends_what_a_killed_one_left(start, var):
 
 
 def _kind(process: psutil.Process) -> str:
-    line = " ".join(process.cmdline())
+    line = command_of(process)
     return "web" if "gunicorn" in line else "worker" if "rqworker" in line else line
 
 

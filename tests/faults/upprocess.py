@@ -64,7 +64,7 @@ def refusal(var: Path, **more: str) -> str:
     return lines[0]
 
 
-def _command(process: psutil.Process) -> str:
+def command_of(process: psutil.Process) -> str:
     """The command line; empty when it has ended between the list and the look."""
     try:
         return " ".join(process.cmdline())
@@ -103,7 +103,7 @@ class UpProcess:
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self.url(path), timeout=10) as response:
+            with urllib.request.urlopen(self.url(path), timeout=120) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -120,19 +120,19 @@ class UpProcess:
         """Through the real login form: whether the home page then greets a member."""
         jar = CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        page = opener.open(self.url("/accounts/login/"), timeout=20).read().decode()
+        page = opener.open(self.url("/accounts/login/"), timeout=120).read().decode()
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         assert token, page
         form = {"csrfmiddlewaretoken": token[1], "login": email, "password": password}
         try:
-            opener.open(self.url("/accounts/login/"), urlencode(form).encode(), timeout=20)
+            opener.open(self.url("/accounts/login/"), urlencode(form).encode(), timeout=120)
         except urllib.error.HTTPError as error:
             assert error.code == 422, error.read()
         return any(cookie.name == "sessionid" for cookie in jar)
 
     def named(self, text: str) -> list[psutil.Process]:
         """Living processes of this `up` whose command line has the text."""
-        return [process for process in processes_of(self.var) if text in _command(process)]
+        return [process for process in processes_of(self.var) if text in command_of(process)]
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)

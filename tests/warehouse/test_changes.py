@@ -67,7 +67,7 @@ def settle() -> None:
             )
             return bool(cursor.fetchone()[0])
 
-    assert wait_until(is_settled, 240)
+    assert wait_until(is_settled, 900)
 
 
 def cursor_of(labelset: Labelset) -> str:

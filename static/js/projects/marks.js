@@ -30,3 +30,5 @@ document.addEventListener("click", (event) => {
   const form = event.target.closest("[data-marks]");
   if (form && event.target.matches('input[name="tasks"], [data-mark-all]')) mark(form, event.target, event.shiftKey);
 });
+// Those that are still there keep their mark when the list is refreshed.
+document.addEventListener("htmx:afterSwap", () => document.querySelectorAll("[data-marks]").forEach(count));

@@ -65,8 +65,9 @@ class Upload {
     this.status.hidden = false;
     this.show();
     try {
-      this.url ??= await this.open();
+      this.url = await (this.opening ??= this.open());
     } catch {
+      this.opening = null;
       this.fail(this.waiting.splice(0), "The server could not be reached.");
       return;
     }
@@ -74,7 +75,7 @@ class Upload {
   }
 
   async open() {
-      const answer = await fetch(this.root.dataset.begin, { method: "POST", headers: { "X-CSRFToken": token() } });
+    const answer = await fetch(this.root.dataset.begin, { method: "POST", headers: { "X-CSRFToken": token() } });
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
     return (await answer.json()).files;
   }

@@ -107,5 +107,4 @@ document.addEventListener("click", (event) => {
   const entry = event.target.closest?.("[data-entry]");
   if (entry) select(entry);
 });
-document.addEventListener("htmx:load", (event) => mount(event.detail.elt));
-mount(document);
+document.addEventListener("htmx:load", (event) => mount(event.detail.elt)); // the first one is the whole page

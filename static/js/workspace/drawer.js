@@ -39,23 +39,33 @@ export class Queue extends Drawer {
   constructor(element, flow) {
     super(element);
     this.flow = flow;
+    this.recent = [];
     element.querySelector("[data-release]").addEventListener("click", () => flow.release());
   }
 
   async draw() {
+    this.recent = [];
     this.list();
     const answer = await this.flow.tell(this.flow.data.urls.recent);
-    if (answer) this.list(answer.tasks);
+    if (!answer) return;
+    this.recent = answer.tasks;
+    this.list();
   }
 
-  list(recent = []) {
+  list() {
     const { flow } = this;
-    const waiting = flow.tasks.map((task) => this.item(task, task === flow.task ? "open now" : task.state === "in_progress" ? "begun" : "", () => flow.open(task)));
-    const done = recent.map((task) => this.item(task, "submitted", () => flow.reopen(task)));
+    const waiting = flow.tasks.map((task) => this.item(task, task === flow.task ? "open now" : task.state === "in_progress" ? "begun" : "", () => this.open(task)));
+    const done = this.recent.map((task) => this.item(task, "submitted", () => flow.reopen(task)));
     this.body.querySelector(".waiting").replaceChildren(...waiting);
     this.body.querySelector(".recent").replaceChildren(...done);
     this.body.querySelector(".no-recent").hidden = done.length > 0;
     this.body.querySelector(".no-waiting").hidden = waiting.length > 0;
+  }
+
+  // As it is by now: the row may be older than the task.
+  open({ id }) {
+    const task = this.flow.tasks.find((one) => one.id === id);
+    if (task) this.flow.open(task);
   }
 
   item(task, note, go) {
@@ -137,15 +147,18 @@ export class Comments extends Drawer {
   }
 
   async send() {
+    if (this.sending) return;
     const { task } = this.flow;
     const { text, about } = this.form.elements;
     const [box] = this.flow.editor.store.selected();
-    const sent = await this.post({ text: text.value, label_id: about.checked && box ? box.id : "" });
-    if (sent && task === this.flow.task) this.form.reset();
+    const said = text.value;
+    this.sending = true;
+    const sent = await this.post({ text: said, label_id: about.checked && box ? box.id : "" }).finally(() => { this.sending = false; });
+    if (sent && task === this.flow.task && text.value === said) this.form.reset();
   }
 
   async post(data) {
     const { task } = this.flow;
-    return task && this.ask(task, data);
+    return Boolean(task) && this.ask(task, data);
   }
 }

@@ -75,7 +75,14 @@ export class Flow {
   }
 
   async next() {
+    if (!this.tasks.length) { // what is still to be seen belongs to no task any more
+      this.turn += 1;
+      this.task = null;
+      this.editor.shut();
+    }
+    const { turn } = this;
     const asked = this.tasks.length > 0 || await this.more();
+    if (turn !== this.turn) return null; // another one was opened meanwhile
     if (!this.tasks.length) return this.rest(!asked);
     await this.open(this.tasks[0]);
     await painted();
@@ -235,6 +242,7 @@ export class Flow {
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
     this.done = [task, ...this.done].slice(0, RECENT);
     this.dry = false;
+    this.page.drawQueue(this);
   }
 
   // Skips a task or says what is wrong with it. What was drawn stays on the server, so it has to be there first.
@@ -251,6 +259,7 @@ export class Flow {
     await this.sync.forget(task.id);
     this.tasks = this.tasks.filter(({ id }) => id !== task.id);
     this.dry = false;
+    this.page.drawQueue(this);
     if (this.task === task) await this.next();
   }
 
@@ -288,7 +297,12 @@ export class Flow {
   async settleConflict(record, { message, task: newer }) {
     const about = newer || [this.task, ...this.tasks, ...this.done].find((task) => task?.id === record.id);
     if (!about) return this.sync.forget(record.id);
+    if (newer?.open && newer.revision === record.revision) return this.refuse(record, message);
     if (newer && sameWork(record.labels, newer.labels)) return this.alreadyThere(record, newer);
+    if (newer?.open && this.sync.mayHaveSent(record.id, (labels) => sameWork(labels, newer.labels))) {
+      this.sync.keep({ ...record, revision: newer.revision });
+      return this.sync.later(record.id, 0);
+    }
     let choice = ""; // Escape decides nothing
     while (!choice) {
       choice = await conflict({
@@ -296,14 +310,25 @@ export class Flow {
       });
     }
     if (choice === "mine") {
-      this.sync.keep({ ...(this.sync.whole(record.id) || record), revision: newer.revision });
-      return this.sync.later(record.id, 0);
+      const kept = { ...(this.sync.whole(record.id) || record), revision: newer.revision };
+      this.sync.keep(kept);
+      this.sync.later(record.id, 0);
+      const shown = this.task?.id === record.id && this.body()().labels;
+      return shown && !sameWork(shown, kept.labels) ? this.open(this.task) : null;
     }
     const size = { w: about.width, h: about.height };
     this.editor.clipboard = record.labels.map((label) => ({ category: label.category, ...fromNorm(label.bbox, size) }));
     await this.sync.forget(record.id);
     this.page.hint("Your version was put aside: paste brings its boxes back");
     return this.takeTheirs(record.id, newer);
+  }
+
+  // Refused although it is about the version that is there: it would be refused again.
+  refuse(record, message) {
+    const refused = { ...record, refused: true };
+    this.sync.keep(refused);
+    this.page.status("refused", message);
+    return this.takeBack(refused);
   }
 
   // The request had arrived; its answer had not.
@@ -356,6 +381,7 @@ export class Flow {
     this.dry = true;
     this.page.drawQueue(this);
     this.page.hint(`${idle.length} tasks given back`);
+    if (idle.includes(this.task)) await this.next(); // opened before the answer came
   }
 
 }

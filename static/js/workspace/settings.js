@@ -37,16 +37,23 @@ export class Settings {
     return { ...Object.fromEntries(entries), keys: this.keyPatch() };
   }
 
+  // One after another, so that the last word is the last to arrive; the page that goes away waits for nothing.
   async send(leaving = false) {
     clearTimeout(this.timer);
+    if (this.sending && !leaving) {
+      this.timer = setTimeout(() => this.send(), PAUSE_MS);
+      return;
+    }
     const [patch, names, keys] = [this.patch(), [...this.changed], { ...this.keymap.own }];
-    Object.assign(this, { timer: 0, changed: new Set() });
+    Object.assign(this, { timer: 0, changed: new Set(), sending: true });
     try {
       await call(this.url, { prefs: patch }, leaving);
       this.keys = keys;
     } catch (error) {
       for (const name of names) this.changed.add(name);
       this.failed(error);
+    } finally {
+      this.sending = false;
     }
   }
 }

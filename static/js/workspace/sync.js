@@ -21,7 +21,7 @@ export class Sync {
   // told(state, detail): saved, saving, changed, offline, login, refused. Who uses it sets conflict(record, body),
   // refused(record), parked(record), saved(record, revision) and submitted(record, revision).
   constructor({ journal, told, signal }) {
-    Object.assign(this, { journal, told, records: new Map(), timers: new Map(), running: new Map(), failures: 0 });
+    Object.assign(this, { journal, told, records: new Map(), timers: new Map(), running: new Map(), unsure: new Map(), failures: 0 });
     addEventListener("online", () => this.replay(), { signal });
     signal.addEventListener("abort", () => {
       for (const timer of this.timers.values()) clearTimeout(timer);
@@ -83,6 +83,7 @@ export class Sync {
   forget(id) {
     clearTimeout(this.timers.get(id));
     this.records.delete(id);
+    this.unsure.delete(id);
     return this.journal.remove(id).catch((error) => this.noCopy(error));
   }
 
@@ -120,7 +121,13 @@ export class Sync {
     }
   }
 
+  // Whether one of the drafts whose answers did not come is the one that is meant.
+  mayHaveSent(id, isMeant) {
+    return [...this.unsure.get(id) || []].some(isMeant);
+  }
+
   async arrived(record, { revision }) {
+    this.unsure.delete(record.id);
     const now = this.whole(record.id);
     if (record.kind === "submit") this.submitted(record, revision);
     if (record.kind === "submit") await this.forget(record.id);
@@ -143,6 +150,7 @@ export class Sync {
     } else if (error instanceof Offline) {
       this.failures += 1;
       this.told("offline", this.waiting.length);
+      this.unsure.set(record.id, (this.unsure.get(record.id) || new Set()).add(record.labels)); // it may have arrived
       this.later(record.id, AGAIN_MS[Math.min(this.failures, AGAIN_MS.length) - 1]);
     } else if (error instanceof Refused && error.status === 409) {
       await this.conflict(this.whole(record.id) || record, error.body);
