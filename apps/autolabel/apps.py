@@ -1,7 +1,6 @@
 """The autolabel app: what its brick does, its kinds of runs, its chore."""
 
 from django.apps import AppConfig
-from django.db.models import Q
 from django.db.models.signals import post_delete
 
 
@@ -43,7 +42,6 @@ class AutolabelConfig(AppConfig):
             on_end=f"{jobs}.ended",
             on_retry=f"{jobs}.retried",
             can=Can.RUN_LEARNING,
-            needed=Q(result__has_key="auto") & ~Q(result__auto=0),
         )
         runs.register(
             kind=acceptance.REVERT,
@@ -53,7 +51,6 @@ class AutolabelConfig(AppConfig):
             on_end=f"{jobs}.ended",
             on_retry=f"{jobs}.retried",
             can=Can.RUN_LEARNING,
-            needed=Q(result__has_key="reverted"),
         )
         runs.register(
             kind=services.SCORE,

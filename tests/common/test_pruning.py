@@ -52,18 +52,6 @@ def test_what_a_row_points_to_and_an_export_that_has_its_file_stay(organization:
     assert list(Run.objects.order_by("pk")) == [pointed_to, with_file, *newest]
 
 
-def test_flushes_and_what_took_them_back_are_counted_for_ever() -> None:
-    sent, empty, broken = (
-        ended("flush", result={"labeled": 3, "auto": 2}), ended("flush", result={"labeled": 3, "auto": 0}),
-        ended("flush"),
-    )  # fmt: skip
-    taken, nothing = ended("revert", result={"reverted": 2}), ended("revert")
-    newest = [ended("flush"), ended("revert")]
-    prune_old()
-    assert list(Run.objects.order_by("pk")) == [sent, taken, *newest]
-    assert not Run.objects.filter(pk__in=[empty.pk, broken.pk, nothing.pk]).exists()
-
-
 def test_a_turn_takes_so_many_and_the_next_comes_at_once_only_while_there_are_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
