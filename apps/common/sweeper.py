@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 import psycopg
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from redis.exceptions import RedisError
@@ -26,6 +26,7 @@ UNANSWERED = "The worker stopped answering, twice. It may have run out of memory
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('winnow sweeper', 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('winnow sweeper', 0))"
 
+REQUEUE_STALE = "requeue stale runs"
 CHORES: dict[str, Callable[[], object]] = {}
 
 
@@ -34,9 +35,14 @@ def register(name: str, chore: Callable[[], object]) -> None:
     CHORES[name] = chore
 
 
-def sweep() -> None:
-    """One sweep; a chore that fails is logged and does not keep the others from their turn."""
+def sweep(*, judges: bool = True) -> None:
+    """One sweep; a chore that fails is logged and does not keep the others from their turn.
+
+    Without `judges` nobody is taken for dead.
+    """
     for name, chore in CHORES.items():
+        if name == REQUEUE_STALE and not judges:
+            continue
         try:
             chore()
         except RedisError as error:
@@ -70,7 +76,7 @@ def enqueue_lost() -> None:
         queues.push(items)
 
 
-register("requeue stale runs", requeue_stale)
+register(REQUEUE_STALE, requeue_stale)
 register("enqueue lost runs", enqueue_lost)
 register("prune old runs", prune_old)
 
@@ -108,16 +114,45 @@ class Leader:
                 session.execute(UNLOCK)
 
 
+class Watch:
+    """Whether the sweeper was here to hear of runs, by the clock that their heartbeats go by.
+
+    After a machine was suspended, or the database was away, all runs are silent: the living are given the time of two
+    heartbeats to be heard of again.
+    """
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._from: datetime | None = None
+
+    def may_judge(self) -> bool:
+        now = self._now()
+        if self._last is None or now - self._last > timedelta(seconds=settings.RUN_STALE_SECONDS):
+            self._from = now + timedelta(seconds=2 * settings.RUN_HEARTBEAT_SECONDS)
+        self._last = now
+        return self._from is None or now >= self._from
+
+    def note(self) -> None:
+        """A sweep is over, however long it took."""
+        self._last = self._now()
+
+    def _now(self) -> datetime:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement_timestamp()")
+            now: datetime = cursor.fetchone()[0]
+        return now
+
+
 def serve(stop: Event) -> None:
     """Sweep until told to stop."""
-    leader = Leader()
+    leader, watch = Leader(), Watch()
     while not stop.is_set():
         try:
-            leads = leader.leads()
-        except (psycopg.OperationalError, OperationalError) as error:
+            if leader.leads():
+                sweep(judges=watch.may_judge())
+                watch.note()
+        except (psycopg.OperationalError, OperationalError, InterfaceError) as error:
             log.warning("The database is away: %s", error)
-            leads = False
-        if leads:
-            sweep()
+            close_old_connections()
         stop.wait(settings.SWEEP_SECONDS)
     leader.resign()

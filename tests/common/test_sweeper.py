@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import rq
@@ -12,6 +13,7 @@ from django.db.models.functions import Now
 from apps.common import queues, runs, sweeper
 from apps.common.jobs import execute
 from apps.common.models import Run, RunStatus, Shard
+from config.processes import wait_until
 from tests.common.test_runs import make_run, receipts, started
 from tests.common.test_shards import make_sharded, shard_ids, started_shard
 
@@ -129,6 +131,30 @@ def test_a_chore_that_fails_leaves_the_others_their_turn(monkeypatch: pytest.Mon
     monkeypatch.setattr(sweeper, "CHORES", chores)
     sweeper.sweep()
     assert called == ["tidy"]
+
+
+def test_after_a_pause_of_its_own_the_sweeper_gives_the_living_time_to_be_heard_of(settings: Any) -> None:
+    settings.RUN_HEARTBEAT_SECONDS = 0.2
+    watch = sweeper.Watch()
+    assert not watch.may_judge()
+    assert wait_until(watch.may_judge, 30)
+    watch.note()
+    assert watch.may_judge()
+    watch._last -= timedelta(seconds=settings.RUN_STALE_SECONDS + 1)  # type: ignore[operator]
+    assert not watch.may_judge()
+    assert wait_until(watch.may_judge, 30)
+
+
+def test_a_sweep_that_does_not_judge_leaves_silent_runs_and_does_the_rest() -> None:
+    silent, waiting_run = make_run(), make_run()
+    silence(started(silent).run)
+    sweeper.sweep(judges=False)
+    silent.refresh_from_db()
+    assert silent.status == RunStatus.RUNNING
+    assert f"{settings.RQ_PREFIX}run-{waiting_run.pk}-0" in waiting("default")
+    sweeper.sweep()
+    silent.refresh_from_db()
+    assert silent.status == RunStatus.QUEUED
 
 
 def test_of_two_sweepers_one_leads_until_it_resigns() -> None:

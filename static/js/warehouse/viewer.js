@@ -64,8 +64,11 @@ class Viewer {
 let viewer = null;
 
 function mount(root) {
-  const frame = root.querySelector?.("[data-viewer]");
-  if (frame?.querySelector("svg")) viewer = new Viewer(frame);
+  const frame = root.querySelector?.("[data-viewer]:not([data-mounted])");
+  if (frame?.querySelector("svg")) {
+    frame.dataset.mounted = ""; // htmx:load comes once more for the whole page
+    viewer = new Viewer(frame);
+  }
   const ahead = root.querySelector?.("[data-prefetch]")?.dataset.prefetch;
   if (ahead) new Image().src = ahead;
 }
@@ -107,4 +110,5 @@ document.addEventListener("click", (event) => {
   const entry = event.target.closest?.("[data-entry]");
   if (entry) select(entry);
 });
-document.addEventListener("htmx:load", (event) => mount(event.detail.elt)); // the first one is the whole page
+document.addEventListener("htmx:load", (event) => mount(event.detail.elt));
+mount(document);
