@@ -28,11 +28,12 @@ def silent_server() -> Iterator[str]:
 @pytest.fixture(params=["nobody listens", "nobody answers"])
 def redis_away(request: pytest.FixtureRequest, silent_server: str, settings: Settings) -> Callable[[], None]:
     url = silent_server if request.param == "nobody answers" else "unix:///nowhere/redis.sock?db=0"
-    usual = settings.RQ_QUEUES
+    usual, patience = settings.RQ_QUEUES, settings.QUEUE_TIMEOUT_SECONDS
 
     def back() -> None:
-        settings.RQ_QUEUES = usual
+        settings.RQ_QUEUES, settings.QUEUE_TIMEOUT_SECONDS = usual, patience
 
+    settings.QUEUE_TIMEOUT_SECONDS = 2
     settings.RQ_QUEUES = {name: queue | {"URL": url} for name, queue in usual.items()}
     return back
 

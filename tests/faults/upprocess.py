@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -147,7 +148,8 @@ class UpProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         for process in processes_of(self.var):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+                process.kill()
 
 
 def processes_of(var: Path) -> list[psutil.Process]:
