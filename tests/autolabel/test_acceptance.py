@@ -30,6 +30,15 @@ def revert(loop: Loop, flushed: Run) -> Run:
     return run
 
 
+def canceled_after_ten(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """An acceptance of all 16 that somebody cancels when ten have left."""
+    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
+    run = acceptance.accept(loop.stage(), threshold=0.0, by=loop.user)
+    break_off(monkeypatch, 10, lambda handle: services.cancel(loop.stage(), by=loop.user))
+    jobs.execute(run.pk)
+    return Run.objects.get(pk=run.pk)
+
+
 def saved(loop: Loop) -> int:
     """Images that auto-labels have saved people."""
     found = worth.work(loop.stage(), labeled=24, total=40, levels=[], wanted=0.0)
@@ -121,10 +130,7 @@ def test_a_reversion_stopped_in_the_middle_and_started_again_takes_all_back(
 def test_what_a_canceled_acceptance_sent_is_counted_and_taken_back(
     trained: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
-    run = acceptance.accept(trained.stage(), threshold=0.0, by=trained.user)
-    break_off(monkeypatch, 10, lambda handle: services.cancel(trained.stage(), by=trained.user))
-    jobs.execute(run.pk)
+    canceled_after_ten(trained, monkeypatch)
     [found] = acceptance.reversions(trained.stage())
     assert (found.flush.status, found.auto, found.left, found.can_begin) == (RunStatus.CANCELED, 10, 10, True)
     assert saved(trained) == 10
@@ -161,11 +167,7 @@ def test_a_reversion_that_was_broken_off_goes_on_as_another_and_both_count(
 def test_what_a_flush_sent_again_after_it_was_taken_back_is_taken_back_again(
     trained: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.autolabel.flushing.CHUNK", 5)
-    run = acceptance.accept(trained.stage(), threshold=0.0, by=trained.user)
-    break_off(monkeypatch, 10, lambda handle: services.cancel(trained.stage(), by=trained.user))
-    jobs.execute(run.pk)
-    run.refresh_from_db()
+    run = canceled_after_ten(trained, monkeypatch)
     revert(trained, run)
     again = perform(runs.retry(run, trained.user))
     assert (again.result["auto"], saved(trained)) == (26, 16)
